@@ -139,7 +139,7 @@ export interface WalkedCommit {
 	readonly message: string;
 }
 
-/** A longer line of commits is read by git. */
+/** git reads a longer line of commits. */
 const lineCommits = 32;
 
 /** The commits from `from` to `to`, if each has the one before as its only parent, read without git. null: git must walk. */

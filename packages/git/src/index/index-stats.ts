@@ -73,7 +73,7 @@ export function readIndexEntries(index: Buffer, hashBytes: number): IndexEntryAt
 	return entries;
 }
 
-/** Parsing a larger index takes longer than starting a process for the paths that are wanted. */
+/** Parsing a larger index takes longer than a process that lists some paths. */
 const smallIndexBytes = 1_048_576;
 
 /** The entries of the index; null: it is large, missing, or of a form that is not known here. @throws the file system's error */

@@ -83,7 +83,7 @@ export class CommitWriter {
 	}
 
 	#start(): Promise<Buffer> {
-		// Deltas against whatever file came before cost twice the time and save nothing.
+		// Deltas against the preceding file cost twice the time and save nothing.
 		this.#running ??= this.#store
 			.run(["fast-import", "--quiet", "--done", "--date-format=raw", "--depth=0"], { input: this.#input, signal: this.#abort.signal })
 			.then(({ stdout }) => stdout);

@@ -19,7 +19,7 @@ export const objectsDirectory = ({ env, commonDirectory }: Pick<Repository, "env
 
 const fileOf = (directory: string, oid: Oid) => path.join(directory, oid.slice(0, 2), oid.slice(2));
 
-/** A small loose object; null: it is not one, or cannot be read. Then git knows more. */
+/** A small loose object; null: there is none, or it cannot be read: git must be asked. */
 export function readLooseObject(repository: Repository, oid: Oid): NewObject | null {
 	let descriptor: number;
 	try {
@@ -43,7 +43,7 @@ export function readLooseObject(repository: Repository, oid: Oid): NewObject | n
 	}
 }
 
-/** Whether objects may be written here as files with the permissions of every other file of ours. */
+/** Whether loose objects may have default permissions. */
 export const mayWriteLoose = ({ config }: Pick<Repository, "config">): boolean => config.get("core.sharedrepository") === undefined;
 
 /**
@@ -63,7 +63,7 @@ async function writeLoose(directory: string, oid: Oid, { type, content }: NewObj
 	if (freshen(file)) return;
 	const bytes = deflateSync(Buffer.concat([Buffer.from(`${type} ${content.length}\0`), content]), { level: 1 });
 	fs.mkdirSync(path.dirname(file), { recursive: true });
-	// git takes a file of this name for one that a killed process left, and removes it when it is old.
+	// git removes old files of this name, as remains of killed processes.
 	const temporary = path.join(path.dirname(file), `tmp_obj_${randomBytes(6).toString("hex")}`);
 	const handle = await open(temporary, "wx", 0o444);
 	try {
@@ -78,7 +78,7 @@ async function writeLoose(directory: string, oid: Oid, { type, content }: NewObj
 	fs.renameSync(temporary, file);
 }
 
-/** An object that is there, and that a collector could take for an old one. @returns whether it is there */
+/** Updates the time of an existing object, so that a garbage collection does not remove it as old. @returns whether it exists */
 function freshen(file: string): boolean {
 	try {
 		const now = new Date();

@@ -9,7 +9,7 @@ export interface NewObject {
 	readonly series?: string;
 }
 
-/** Where an object that is not larger is put together: Node hashes one block in two thirds of the time that it needs for two. */
+/** Small objects are assembled here: Node hashes one block in two thirds of the time that two blocks take. */
 const block = Buffer.allocUnsafe(16_384);
 /** Node 20.12 and later have it. */
 const hashOfBlock: typeof crypto.hash | undefined = crypto.hash;

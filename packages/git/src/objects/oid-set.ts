@@ -3,8 +3,8 @@ import type { Oid } from "../process/repository.ts";
 const leastSlots = 64;
 
 /**
- * A set of ids of objects, for hundreds of thousands of them: as bytes in one block, which takes half the time and memory of a set of texts,
- * and leaves the collector nothing to do; ids go into it from a pack's index as they are there. Ids are random: their first bytes are their hash.
+ * A set of hundreds of thousands of object ids, as bytes in one block: half the time and memory of a set of strings, without work for the garbage
+ * collector. Ids are added from a pack's index without conversion. Ids are random: their first bytes serve as hash.
  */
 export class OidSet {
 	readonly #idLength: number;

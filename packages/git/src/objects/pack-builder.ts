@@ -86,7 +86,7 @@ export class PackBuilder {
 		this.#out[this.#at++] = byte;
 	}
 
-	/** How far back the base of a delta is. */
+	/** The distance to the base of a delta, backwards. */
 	#distance(distance: number): void {
 		let [first, bytes] = [this.#at, 1];
 		for (let rest = Math.floor(distance / 128); rest > 0; rest = Math.floor(--rest / 128)) bytes++;
@@ -101,7 +101,7 @@ export class PackBuilder {
 		this.#at = writeStored(content, this.#out, this.#at);
 	}
 
-	/** What both begin and end with is copied. @returns false: that is too little; nothing was written */
+	/** Copies the common start and end from the base. @returns false: they are too short; nothing was written */
 	#addDelta({ content: base, offset }: Base, content: Buffer): boolean {
 		const shorter = Math.min(base.length, content.length);
 		let start = 0;

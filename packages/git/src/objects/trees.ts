@@ -53,7 +53,7 @@ function treeContent(entries: ReadonlyMap<string, RawEntry>): Buffer {
 	return Buffer.concat(keyed.map(([, entry]) => entry.bytes));
 }
 
-/** The tree of a commit; null: the content is none of a commit. */
+/** The tree of a commit, by its content; null: that is no commit. */
 const treeOfCommit = (content: Buffer): Oid | null => /^tree ([0-9a-f]{40,64})\n/.exec(content.toString("latin1", 0, 80))?.[1] ?? null;
 
 /** The root tree of a commit, or the tree itself. @throws GitError CORRUPT_REPOSITORY where it is missing */
@@ -75,13 +75,13 @@ export interface TreeChange {
 	readonly after: TreeEntry | null;
 }
 
-/** With more trees than this, git compares sooner. */
+/** With more trees than this, git is faster. */
 const fewTrees = 64;
 const canonicalModes: ReadonlySet<string> = new Set([directoryMode, "100644", "100755", "120000", "160000"]);
 
 /**
  * What changed from a tree or commit to another one, in git's order, without a process.
- * @returns null: a tree on the way is packed or damaged, or there are too many
+ * @returns null: a tree that is needed is packed or damaged, or there are too many
  */
 export function diffLooseTrees(repository: Repository, before: Oid, after: Oid): TreeChange[] | null {
 	const changes: TreeChange[] = [];
@@ -194,7 +194,7 @@ export class TreeMaker {
 		for (const [name, { item: file, below }] of changed.below) {
 			const before = entries.get(name);
 			if (file !== null && !("delete" in file)) {
-				// A file that took the place of a directory: what was in that is gone with it.
+				// A file that replaces a directory removes the content of the directory.
 				entries.set(name, newEntry(name, { mode: file.mode, oid: "oid" in file ? file.oid : this.#blob(file.content) }));
 				continue;
 			}

@@ -5,10 +5,10 @@ import { withObjectReader } from "./object-reader.ts";
 import { areFew, writeObjects } from "./object-writer.ts";
 import { TreeMaker } from "./trees.ts";
 
-/** More changes than this are made by git. */
+/** With more changes than this, git writes the commit. */
 const fewChanges = 48;
 
-/** The commit, its trees and blobs without a process; null: that is for git. @throws GitError, the file system's error */
+/** The commit, its trees and blobs without a process; null: git must write it. @throws GitError, the file system's error */
 async function writeSmallCommit(store: Repository, commit: NewCommit): Promise<{ commit: Oid; tree: Oid } | null> {
 	const { changes, parents, blobs = [], date, identity } = commit;
 	if (!Array.isArray(changes) || changes.length > fewChanges || blobs.length > fewChanges) return null;
@@ -18,7 +18,7 @@ async function writeSmallCommit(store: Repository, commit: NewCommit): Promise<{
 	return await withObjectReader(store, async (reader) => {
 		const named = given.flatMap((change) => ("oid" in change && change.mode !== "160000" ? [change] : []));
 		const infos = await reader.infos(named.map(({ oid }) => oid));
-		// git names what is missing.
+		// git's error names the missing object.
 		if (named.some(({ mode }, index) => infos[index]?.type !== (mode === "040000" ? "tree" : "blob"))) return null;
 		const maker = new TreeMaker(reader, store);
 		for (const content of blobs) maker.add({ type: "blob", content: Buffer.from(content) });

@@ -3,7 +3,7 @@ import path from "node:path";
 import { Repository } from "../process/repository.ts";
 import { localHub } from "./hub-disk.ts";
 
-/** With these a hub examines or shares what it receives in its own way. */
+/** Settings with which a hub checks received objects, or shares its files. */
 const ownWay = "^(core\\.sharedrepository|(receive|transfer)\\.fsckobjects)$";
 
 /**
