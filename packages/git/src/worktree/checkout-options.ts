@@ -6,9 +6,16 @@ import type { TreeChange } from "../objects/diff.ts";
 import type { KnownContents } from "../objects/known-contents.ts";
 import type { GitPath } from "../paths/git-path.ts";
 import type { Oid } from "../process/repository.ts";
-import type { FilteredFile } from "./expected-versions.ts";
 import type { KeptFile } from "./kept-files.ts";
 import type { PlacedVersion } from "./placed-versions.ts";
+
+/** A file that git considers unchanged although its content differs from the commit's, because a filter keeps a part of it local. */
+export interface FilteredFile {
+	readonly path: GitPath;
+	readonly before: Buffer;
+	readonly onDisk: Buffer;
+	readonly incoming: Buffer;
+}
 
 export interface MoveOptions {
 	/** The commit of HEAD; null: no commit yet. */

@@ -8,16 +8,9 @@ import { isArgument } from "../objects/tree-paths.ts";
 import { displayPath, type GitPath } from "../paths/git-path.ts";
 import { GitError } from "../process/errors.ts";
 import type { Oid, Repository } from "../process/repository.ts";
+import type { MoveOptions } from "./checkout-options.ts";
 import type { Sites } from "./sites.ts";
 import type { StagedFiles } from "./staged-files.ts";
-
-/** A file that git considers unchanged although its content differs from the commit's, because a filter keeps a part of it local. */
-export interface FilteredFile {
-	readonly path: GitPath;
-	readonly before: Buffer;
-	readonly onDisk: Buffer;
-	readonly incoming: Buffer;
-}
 
 /** The content of a path on disk, on either side of the checkout. */
 export interface Versions {
@@ -34,17 +27,12 @@ export const contentOf = (staged: string) => readContent(staged, fs.lstatSync(st
 /** The versions that a checkout expects at its paths. */
 export class ExpectedVersions {
 	readonly #repository: Repository;
-	readonly #options: { readonly resume?: boolean; mergeFiltered?(file: FilteredFile): Promise<Buffer> };
+	readonly #options: Pick<MoveOptions, "resume" | "mergeFiltered">;
 	readonly #sites: Sites;
 	/** Whether files on disk may differ from their blobs. */
 	filters: boolean;
 
-	constructor(
-		repository: Repository,
-		options: { readonly resume?: boolean; mergeFiltered?(file: FilteredFile): Promise<Buffer> },
-		sites: Sites,
-		filters: boolean,
-	) {
+	constructor(repository: Repository, options: Pick<MoveOptions, "resume" | "mergeFiltered">, sites: Sites, filters: boolean) {
 		this.#repository = repository;
 		this.#options = options;
 		this.#sites = sites;

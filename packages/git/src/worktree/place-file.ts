@@ -109,7 +109,7 @@ export class Placer {
 		const live = this.#sites.live(change.path);
 		const versions = this.#expected.of(expected, staged);
 		if (this.#options.resume === true && (await this.#isPlacedBefore(change, staged, versions))) return;
-		// Because the path was empty for a moment.
+		// A program made a file while the path was empty.
 		let appeared = false;
 		for (let attempt = 0; ; attempt++) {
 			const first = site.backup.first(change.path);

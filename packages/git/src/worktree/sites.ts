@@ -1,10 +1,10 @@
 import path from "node:path";
 import { isGone } from "../files/on-disk.ts";
-import type { KnownContents } from "../objects/known-contents.ts";
 import { type HeldPlace, openBeneath } from "../paths/beneath.ts";
 import type { GitPath } from "../paths/git-path.ts";
 import type { Repository } from "../process/repository.ts";
 import { BackupDirectory } from "./backup-directory.ts";
+import type { MoveOptions } from "./checkout-options.ts";
 import { MountStores } from "./mount-store.ts";
 import { Staging } from "./staging.ts";
 
@@ -30,16 +30,7 @@ export class Sites {
 	/** The current path, with its directory held open. */
 	#open: { readonly name: GitPath; readonly place: HeldPlace } | null = null;
 
-	/** @param places the directories in the options of a checkout */
-	constructor(
-		repository: Repository,
-		places: {
-			readonly staging: string;
-			readonly backup: string;
-			readonly mounts?: Iterable<GitPath>;
-			readonly contents?: KnownContents;
-		},
-	) {
+	constructor(repository: Repository, places: Pick<MoveOptions, "staging" | "backup" | "mounts" | "contents">) {
 		this.#repository = repository;
 		this.#backupName = path.basename(places.backup);
 		this.staging = new Staging(repository, path.join(places.staging, String(process.pid)), places.contents);

@@ -65,10 +65,10 @@ export class Swapper {
 		const swap = async () => {
 			this.#options.checkpoint?.("swap");
 			const { ino } = fs.lstatSync(destination);
-			const said = (await this.exchanger?.exchange(destination, live)) === true;
+			const isReported = (await this.exchanger?.exchange(destination, live)) === true;
 			this.#options.checkpoint?.("swapped");
 			// The program that swapped them may have been killed before it reported that.
-			return said || fs.lstatSync(destination).ino !== ino;
+			return isReported || fs.lstatSync(destination).ino !== ino;
 		};
 		if (!found || !(await this.exchanger?.ready)) return "impossible";
 		this.#sites.of(name).backup.makeParents(destination);
@@ -93,17 +93,17 @@ export class Swapper {
 
 	/**
 	 * Returns a directory (pipe, socket, device) that was made at the path right before a swap to its place, with its content.
-	 * @param inode of our own file @returns "impossible": nothing was replaced; "taken": `hand` has an entry with which a program replaced ours
+	 * @param inode of our own file @returns "impossible": nothing was replaced; "taken": `destination` has an entry with which a program replaced ours
 	 */
-	async #returnOther(name: GitPath, hand: Buffer, swap: () => Promise<boolean>, inode: number): Promise<"impossible" | "taken"> {
-		for (let attempt = 0; !isContent(fs.lstatSync(hand)); attempt++) {
+	async #returnOther(name: GitPath, destination: Buffer, swap: () => Promise<boolean>, inode: number): Promise<"impossible" | "taken"> {
+		for (let attempt = 0; !isContent(fs.lstatSync(destination)); attempt++) {
 			if (attempt === maxAttempts) throw this.#writtenTooFast(name);
 			if ((await swap()) || lstatIfThere(this.#sites.live(name)) !== null) continue;
-			fs.renameSync(hand, this.#sites.live(name));
+			fs.renameSync(destination, this.#sites.live(name));
 			return "impossible";
 		}
-		if (fs.lstatSync(hand).ino !== inode) return "taken";
-		fs.rmSync(hand);
+		if (fs.lstatSync(destination).ino !== inode) return "taken";
+		fs.rmSync(destination);
 		return "impossible";
 	}
 

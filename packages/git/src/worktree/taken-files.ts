@@ -62,18 +62,14 @@ export class TakenFiles {
 		return true;
 	}
 
-	/** Records a removed file: as expected, or as a foreign write. @returns whether it was as expected */
-	note(change: TreeChange, file: Buffer, versions: Versions | null, isAddition = false): boolean {
+	/** Records a removed file: as expected, or as a foreign write. */
+	note(change: TreeChange, file: Buffer, versions: Versions | null, isAddition = false): void {
 		const stats = lstatIfThere(file);
 		if (stats?.isDirectory()) this.#putDirectoryBeside(change.path, file);
 		const content = stats ? readContent(file, stats) : null;
-		if (!stats || content === null) return true;
-		if (this.#expected.isExpected(change, content, stats, versions)) {
-			this.noteExpected(change, file, content, versions);
-			return true;
-		}
-		this.observe(change, file, versions, isAddition);
-		return false;
+		if (!stats || content === null) return;
+		if (this.#expected.isExpected(change, content, stats, versions)) this.noteExpected(change, file, content, versions);
+		else this.observe(change, file, versions, isAddition);
 	}
 
 	/**

@@ -18,8 +18,7 @@ import { Sites } from "./sites.ts";
 import { Swapper } from "./swap-files.ts";
 import { TakenFiles } from "./taken-files.ts";
 
-export type { HeldChange, MoveOptions, MoveReport, PlacedFile } from "./checkout-options.ts";
-export type { FilteredFile } from "./expected-versions.ts";
+export type { FilteredFile, HeldChange, MoveOptions, MoveReport, PlacedFile } from "./checkout-options.ts";
 
 // The checkout: the working tree goes from one commit to another, such that no byte that a program wrote is ever destroyed. The incoming file
 // is exchanged for the one at its path (or that one is renamed into the backup, and the new one linked into its place: link(2) fails where a file
