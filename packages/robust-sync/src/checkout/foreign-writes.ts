@@ -153,25 +153,24 @@ const isPartial = ({ repository }: CycleContext) => [...repository.config.keys()
  * @throws GitError
  */
 export async function withBases(context: CycleContext, candidates: readonly Candidate[], filters: boolean): Promise<ForeignWrite[]> {
-	const stored: { readonly candidate: Candidate; readonly content: Buffer; readonly origin: { content: Buffer; oid: Oid } | null }[] = [];
+	const { objectFormat } = context.repository;
+	const stored: { candidate: Candidate; content: Buffer; origin: Buffer | null; wanted: Wanted | null }[] = [];
 	for (const candidate of candidates) {
 		const { path: name, content, origin, originOid, mode } = candidate;
 		const isFiltered = filters && mode !== "120000" && isArgument(name);
 		const now = isFiltered ? await cleaned(context, name, content) : { content };
 		if (now === null) continue;
 		const before = origin === null ? null : isFiltered ? await cleaned(context, name, origin) : { content: origin, oid: originOid };
-		stored.push({ candidate, content: now.content, origin: before });
+		const wanted = before && { path: name, origin: before.oid, written: blobOid(now.content, objectFormat) };
+		stored.push({ candidate, content: now.content, origin: before?.content ?? null, wanted });
 	}
-	const { objectFormat } = context.repository;
-	const isFindable = stored.map(({ origin }) => origin !== null && !isPartial(context));
-	const wanted = stored.flatMap(({ candidate, content, origin }, index) =>
-		isFindable[index] && origin ? [{ path: candidate.path, origin: origin.oid, written: blobOid(content, objectFormat) }] : [],
-	);
-	const found = await findBases(context, wanted);
-	return stored.map(({ candidate, content, origin }, index) => {
+	const all = isPartial(context) ? [] : stored.flatMap(({ wanted }) => wanted ?? []);
+	const found = await findBases(context, all);
+	const bases = new Map(all.map((wanted, index) => [wanted, found[index]]));
+	return stored.map(({ candidate, content, origin, wanted }) => {
 		const { origin: _origin, originOid: _originOid, ...write } = candidate;
-		const known = isFindable[index] ? found.shift() : null;
-		if (!known) return { ...write, content, base: { content: origin?.content ?? null }, isMerged: false };
+		const known = wanted && bases.get(wanted);
+		if (!known) return { ...write, content, base: { content: origin }, isMerged: false };
 		return { ...write, content, base: known.base, isMerged: write.kept !== undefined && known.isMerged };
 	});
 }
