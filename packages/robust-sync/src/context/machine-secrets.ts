@@ -1,8 +1,9 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { excludedAmong, type GitPath, gitPathIfAllowed, readIgnored, statStamp } from "@robust-sync/git";
+import { excludedAmong, type GitPath, gitPathIfAllowed, readIgnored } from "@robust-sync/git";
 import { credentialSecrets, netrcSecrets, type OwnSecret, secretsOf } from "@robust-sync/secrets";
+import { fileStamp } from "@robust-sync/system/file-stamp";
 import { heldAbove, neverCommitted, readEnvFile, readHeld, secretVariables } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
 
@@ -62,7 +63,7 @@ function envFiles(root: string): string[] {
 	return found;
 }
 
-/** Files with secrets that programs write at the top of a workspace: looked at in every cycle, also while they do not exist. */
+/** Files with secrets that programs write at the top of a workspace: checked in every cycle, also while they do not exist. */
 const usualEnvFiles = [".env", ".env.local", ".env.production", ".env.development", ".env.test"];
 
 /** This machine's own secrets, and the files that they are from. */
@@ -78,7 +79,7 @@ export function filesStamp(files: readonly string[]): string {
 	return files
 		.map((file) => {
 			try {
-				return statStamp(fs.statSync(file, { throwIfNoEntry: false }) ?? null);
+				return fileStamp(file) ?? "absent";
 			} catch {
 				return "unreadable";
 			}

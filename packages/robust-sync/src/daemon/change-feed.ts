@@ -142,7 +142,7 @@ export class ChangeFeed {
 		}
 	}
 
-	/** Ends all. */
+	/** Ends all watches. */
 	close(): void {
 		this.#isClosed = true;
 		clearInterval(this.#pollTimer);

@@ -33,7 +33,7 @@ export class RepositoryHandle {
 		this.#repository = undefined;
 	}
 
-	/** The same after a failure: a connection that hangs must not be what the next attempt uses. */
+	/** After a failure: also closes the connections, because one of them may hang. */
 	async forgetConnections(): Promise<void> {
 		this.forget();
 		await this.#ssh.closeAll();

@@ -8,6 +8,7 @@ const fullScanIntervalMs = 10 * 60_000;
 export const maxDirtyPaths = 1_000;
 /** The kernel drops events when 16,384 of them wait (inotify(7), max_queued_events), without a report to this process. */
 const maxEvents = 4_096;
+
 /** Fingerprint of HEAD and index after our last write. Unchanged means that no one else committed or staged. */
 export interface Baseline {
 	readonly head: Oid | null;

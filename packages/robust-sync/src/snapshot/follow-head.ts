@@ -1,7 +1,6 @@
-import fs from "node:fs";
-import path from "node:path";
 import { GitError, readHead, readTreePaths, writeIndexEntries } from "@robust-sync/git";
 import { faultPoint } from "@robust-sync/system/fault-points";
+import { fileStamp } from "@robust-sync/system/file-stamp";
 import type { CycleContext } from "../context/cycle-context.ts";
 import type { Baseline } from "./dirty-set.ts";
 
@@ -10,10 +9,11 @@ import type { Baseline } from "./dirty-set.ts";
 
 /** The present baseline; null: the dirty set is unusable, so nothing is read. */
 export async function readBaseline({ repository, memory }: CycleContext): Promise<Baseline | null> {
-	const stats = fs.statSync(path.join(repository.gitDirectory, "index"), { throwIfNoEntry: false });
-	if (!stats || !memory.dirty.isUsable) return null;
+	if (!memory.dirty.isUsable) return null;
+	const indexStamp = fileStamp(`${repository.gitDirectory}/index`);
+	if (indexStamp === null) return null;
 	const { oid: head, branch } = await readHead(repository);
-	return { head, branch, indexStamp: `${stats.ino} ${stats.mtimeMs} ${stats.size}` };
+	return { head, branch, indexStamp };
 }
 
 /**
