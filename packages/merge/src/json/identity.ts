@@ -1,17 +1,9 @@
 import { spend } from "../budget.ts";
+import { IDENTITY_KEYS } from "../identity-keys.ts";
 import type { Interner } from "../interner.ts";
 import { type Alike, twin } from "./alike.ts";
 import { ARRAY, type JsonTree, NONE, NUMBER, OBJECT, STRING } from "./tree.ts";
 import { member, scalarValue, writtenScalar } from "./value.ts";
-
-/** Names that programs generate, so that no two elements share one by chance. */
-export const GENERATED_NAMES: readonly string[] = ["id", "_id", "uuid", "guid"];
-
-/** Names that people choose, and change. A cell of a notebook gives one result a run: two runs of it made one each. */
-export const GIVEN_NAMES: readonly string[] = ["key", "code", "name", "slug", "path", "url", "output_type"];
-
-/** Members that name an element, the most specific first. */
-const IDENTITY_KEYS = [...GENERATED_NAMES, ...GIVEN_NAMES];
 
 /** Steps to find an element's name, and to look it up. */
 const STEPS_PER_IDENTITY = 80;

@@ -1,12 +1,13 @@
 import { spend } from "../budget.ts";
 import { choose } from "../choose.ts";
+import { GIVEN_NAMES } from "../identity-keys.ts";
 import { Interner } from "../interner.ts";
 import { BOM } from "../lines.ts";
 import { greatest } from "../moves.ts";
 import { alikeEnds } from "./alike.ts";
 import { type ContainerMerge, writeContainer } from "./container.ts";
 import type { Entry } from "./entry.ts";
-import { type Elements, GIVEN_NAMES, identities, numberElements } from "./identity.ts";
+import { type Elements, identities, numberElements } from "./identity.ts";
 import { mergeKeyed } from "./keyed.ts";
 import { comments, type Layout, layout } from "./layout.ts";
 import { areScalars, byPlace, onlyReplaced, scalarList } from "./places.ts";

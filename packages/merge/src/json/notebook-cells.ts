@@ -1,14 +1,13 @@
 import { trimBlanks } from "../blanks.ts";
 import { spend } from "../budget.ts";
 import { align, UNMATCHED } from "../diff.ts";
+import { PAIRING_LIMIT } from "../identity-keys.ts";
 import { Interner } from "../interner.ts";
 import { hunks } from "../line-alignment.ts";
 import { isNotebookText, plainLines, writtenLines } from "./text-lines.ts";
 import { ARRAY, children, type JsonTree, OBJECT, valueText } from "./tree.ts";
 import { member } from "./value.ts";
 
-/** More pairs of changed cells than this are not compared. */
-const PAIRING_LIMIT = 2_500;
 /** Steps to compare a line of a cell with those of other cells. */
 const STEPS_PER_LINE = 60;
 

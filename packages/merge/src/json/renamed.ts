@@ -1,8 +1,6 @@
+import { PAIRING_LIMIT } from "../identity-keys.ts";
 import type { Entry } from "./entry.ts";
 import { NONE } from "./tree.ts";
-
-/** More pairs than this are not compared. */
-const PAIRING_LIMIT = 2_500;
 
 type Side = "older" | "later";
 

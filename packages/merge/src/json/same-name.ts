@@ -1,7 +1,8 @@
 import { spend } from "../budget.ts";
+import { GENERATED_NAMES } from "../identity-keys.ts";
 import type { Interner } from "../interner.ts";
 import type { Entry } from "./entry.ts";
-import { type Elements, GENERATED_NAMES, identity } from "./identity.ts";
+import { type Elements, identity } from "./identity.ts";
 import { NONE, OBJECT } from "./tree.ts";
 import { member } from "./value.ts";
 

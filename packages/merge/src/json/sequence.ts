@@ -1,12 +1,10 @@
 import { absorbs } from "../absorbed.ts";
 import { align, UNMATCHED } from "../diff.ts";
+import { PAIRING_LIMIT } from "../identity-keys.ts";
 import { hunks } from "../line-alignment.ts";
 import { movedElements } from "../moves.ts";
 import type { Entry } from "./entry.ts";
 import { NONE } from "./tree.ts";
-
-/** Replaced stretches up to this many element pairs are searched for the most similar pairing; larger ones are paired in order. */
-const PAIRING_LIMIT = 2_500;
 
 /** The similarity of the elements at these positions of two versions. 0: they cannot be the same element; 1: equal. */
 export type Likeness = (inOne: number, inOther: number) => number;

@@ -1,12 +1,7 @@
 import { trimBlanks } from "../blanks.ts";
 import { spend } from "../budget.ts";
+import { GIVEN_NAMES, IDENTITY_KEYS } from "../identity-keys.ts";
 import type { Block, Flow, Item, Value } from "./item.ts";
-
-/** Items by which people name an element of a list; they can be changed. */
-const GIVEN_NAMES = ["key", "name", "slug", "path", "url"];
-
-/** Items that name an element of a list, the most specific first. */
-const IDENTITY_KEYS = ["id", "_id", "uuid", "guid", ...GIVEN_NAMES];
 
 /** Words with another meaning in quotes. */
 const RESERVED = /^(?:true|false|null|yes|no|on|off|y|n|inf|nan)$/i;
