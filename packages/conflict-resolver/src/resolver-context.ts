@@ -4,7 +4,7 @@ import { trackedOwnFiles } from "@robust-sync/resolve";
 import { CommandError, createLogger, ExitCode, type Logger } from "@robust-sync/service";
 import { printable, shellPath } from "@robust-sync/service/printable";
 import { warnAtStart } from "@robust-sync/service/start-warning";
-import { acquireLock, type Lock } from "@robust-sync/system/lock";
+import type { Lock } from "@robust-sync/system/lock";
 import { foreignOwner, makeOwnDirectory, trustOwner } from "@robust-sync/system/own-directory";
 import {
 	type Config,
@@ -15,6 +15,7 @@ import {
 	locateWorkspace,
 	WorkspacePaths,
 } from "@robust-sync/workspace";
+import { acquireCycleLock } from "@robust-sync/workspace/cycle-lock";
 
 /** The common input of all modes. */
 export interface ResolverContext {
@@ -27,9 +28,6 @@ export interface ResolverContext {
 	/** Milliseconds since the epoch. */
 	readonly now: () => number;
 }
-
-/** How long to wait for a cycle in progress. */
-const lockTimeoutMs = 60_000;
 
 /** Opens the workspace that the flag, the environment or the current directory names. @throws WorkspaceNotFoundError, ConfigError, GitError */
 export async function openWorkspace({ workspace, verbose = false }: { workspace?: string; verbose?: boolean }): Promise<ResolverContext> {
@@ -60,7 +58,7 @@ export async function withCycleLock<T>(context: ResolverContext, purpose: string
 	const isOurs = isWorkspace || existsSync(paths.sync);
 	makeOwnDirectory(paths.sync);
 	const takeBack = ensureExcluded(paths.root);
-	const lock = await acquireLock(paths.cycleLock, { purpose, waitMs: lockTimeoutMs });
+	const lock = await acquireCycleLock(paths, purpose);
 	try {
 		return await work(lock);
 	} finally {

@@ -3,11 +3,8 @@ import { selectedPath } from "@robust-sync/history";
 import { isWithin } from "@robust-sync/resolve";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { printable } from "@robust-sync/service/printable";
-import { acquireLock } from "@robust-sync/system/lock";
 import { mountPointsBelow, readHeld, type WorkspacePaths, writeHeld } from "@robust-sync/workspace";
-
-/** Longest wait for a cycle in progress. */
-const lockTimeoutMs = 60_000;
+import { acquireCycleLock } from "@robust-sync/workspace/cycle-lock";
 
 const shown = (name: string) => printable(Buffer.from(name, "latin1").toString());
 
@@ -20,7 +17,7 @@ const shown = (name: string) => printable(Buffer.from(name, "latin1").toString()
  */
 export async function forgetMount(paths: WorkspacePaths, directory: string): Promise<string> {
 	const name = selectedPath(paths.root, paths.root, directory);
-	const lock = await acquireLock(paths.cycleLock, { purpose: "robust-sync --forget-mount", waitMs: lockTimeoutMs });
+	const lock = await acquireCycleLock(paths, "robust-sync --forget-mount");
 	try {
 		const held = readHeld(paths);
 		const mounted = mountPointsBelow(paths.root);

@@ -19,9 +19,8 @@ import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import type { Logger } from "@robust-sync/service/log";
 import { printable, shellWord } from "@robust-sync/service/printable";
 import { counted } from "@robust-sync/system/counted";
-import { acquireLock } from "@robust-sync/system/lock";
-import { makeOwnDirectory } from "@robust-sync/system/own-directory";
 import { type Config, ensureExcluded, readState, syncStateSchema, type WorkspacePaths } from "@robust-sync/workspace";
+import { acquireCycleLock } from "@robust-sync/workspace/cycle-lock";
 import { type CycleContext, openWorkspaceRepository } from "../context/cycle-context.ts";
 import { workspaceProgress } from "../context/progress.ts";
 import { recover } from "../cycle/recover.ts";
@@ -40,7 +39,6 @@ const maxValueBytes = 65_536;
 /** Other nodes push meanwhile: the history is rewritten at most this many times. */
 const maxRaces = 8;
 const raceWaitMs = 200;
-const lockWaitMs = 60_000;
 
 /** What a command is given. */
 export interface ForgetRequest {
@@ -93,8 +91,7 @@ function wantedOf({ paths, options }: ForgetRequest, operands: readonly string[]
 
 /** Does something under the cycle lock, with the repository as a cycle would leave it. */
 async function underLock<T>({ paths, config, logger }: ForgetRequest, use: (context: CycleContext) => Promise<T>): Promise<T> {
-	makeOwnDirectory(paths.sync);
-	const lock = await acquireLock(paths.cycleLock, { purpose: "robust-sync --forget", waitMs: lockWaitMs });
+	const lock = await acquireCycleLock(paths, "robust-sync --forget");
 	const work = workspaceProgress(paths, logger, Date.now);
 	try {
 		ensureExcluded(paths.root);

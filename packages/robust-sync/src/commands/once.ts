@@ -23,9 +23,8 @@ import {
 import { withNodeTrailer } from "@robust-sync/resolve";
 import type { Logger } from "@robust-sync/service/log";
 import { printable } from "@robust-sync/service/printable";
-import { acquireLock, askHolder, isHolderAlive, isHolderInTable, type LockHolder, readLockHolder } from "@robust-sync/system/lock";
+import { askHolder, isHolderAlive, isHolderInTable, type LockHolder, readLockHolder } from "@robust-sync/system/lock";
 import { lstatIfThere } from "@robust-sync/system/lstat";
-import { makeOwnDirectory } from "@robust-sync/system/own-directory";
 import { timestamp } from "@robust-sync/system/timestamps";
 import {
 	type Config,
@@ -40,6 +39,7 @@ import {
 	type SyncState,
 	type WorkspacePaths,
 } from "@robust-sync/workspace";
+import { acquireCycleLock } from "@robust-sync/workspace/cycle-lock";
 import { heldLosses, mayBeLoss, outgoingLoss } from "../checkout/guard.ts";
 import { type CycleContext, openWorkspaceRepository } from "../context/cycle-context.ts";
 import { workspaceProgress } from "../context/progress.ts";
@@ -61,9 +61,6 @@ import { beginSecretSearch } from "../secrets/policy.ts";
 import { isPlaceholder } from "../snapshot/nested-repositories.ts";
 import { type Candidates, findCandidates } from "../snapshot/scan.ts";
 import { admitForeignWorkspace } from "./foreign-workspace.ts";
-
-/** Longest wait for a cycle in progress. */
-const lockTimeoutMs = 60_000;
 
 /** A write that was merged during the checkout is committed by a follow-up cycle. */
 const maxFollowUps = 3;
@@ -113,8 +110,7 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task, fo
 	} catch (error) {
 		return refused(toSyncError(error), new SyncRecord(paths, () => config, now, logger.warn).state, now());
 	}
-	makeOwnDirectory(paths.sync);
-	const lock = await acquireLock(paths.cycleLock, { purpose: "a sync cycle", waitMs: lockTimeoutMs });
+	const lock = await acquireCycleLock(paths, "a sync cycle");
 	const started = performance.now();
 	const instance = paths.instanceLock("sync");
 	let daemon: LockHolder | null = null;

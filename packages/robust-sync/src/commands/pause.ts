@@ -1,10 +1,8 @@
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
-import { acquireLock, isHolderAlive, LockedError, readLockHolder } from "@robust-sync/system/lock";
+import { isHolderAlive, LockedError, readLockHolder } from "@robust-sync/system/lock";
 import { beginPause, endPause, ensureExcluded, type Pause, type WorkspacePaths } from "@robust-sync/workspace";
+import { acquireCycleLock } from "@robust-sync/workspace/cycle-lock";
 import { wakeHolder } from "./once.ts";
-
-/** Longest wait for the cycle in progress. */
-const lockTimeoutMs = 60_000;
 
 /** Wakes a running instance, which reads the pause at once. */
 async function tellInstance(paths: WorkspacePaths): Promise<void> {
@@ -22,7 +20,7 @@ export async function pauseSync(paths: WorkspacePaths, now: number, durationMs: 
 	ensureExcluded(paths.root);
 	const pause = await beginPause(paths, now, durationMs);
 	try {
-		await (await acquireLock(paths.cycleLock, { purpose: "a pause", waitMs: lockTimeoutMs })).release();
+		await (await acquireCycleLock(paths, "a pause")).release();
 	} catch (error) {
 		if (!(error instanceof LockedError)) throw error;
 		throw new CommandError(
