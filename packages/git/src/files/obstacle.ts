@@ -80,8 +80,3 @@ export function canLink(file: string, probe: string): boolean {
 		return false;
 	}
 }
-
-/** Identifies a file on disk by lstat, so that a later write shows. "absent": there is none. @throws the file system's error */
-export function statStamp(stats: fs.Stats | null): string {
-	return stats === null ? "absent" : `${stats.mode.toString(8)} ${stats.ino} ${stats.size} ${stats.mtimeMs}`;
-}

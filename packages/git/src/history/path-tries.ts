@@ -1,5 +1,5 @@
+import { binary } from "../objects/tree-entries.ts";
 import type { PathRule } from "./history-rule.ts";
-import { binary } from "./tree-entries.ts";
 
 /** Which entries below a directory go. */
 export interface PathNode {

@@ -1,11 +1,11 @@
 import { idLengthOf } from "../objects/object-id.ts";
 import type { ObjectReader } from "../objects/object-reader.ts";
 import type { ObjectSink } from "../objects/object-writer.ts";
+import { binary, eachEntry, hex, maxLevels } from "../objects/tree-entries.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 import type { HistoryRule } from "./history-rule.ts";
 import { type PathNode, PathTries } from "./path-tries.ts";
 import { type NewTree, PlainTrees } from "./plain-trees.ts";
-import { binary, eachEntry, hex, maxLevels } from "./tree-entries.ts";
 
 /** Commits that are read at once. */
 const commitsAtOnce = 2_000;

@@ -5,6 +5,7 @@ import { openMergeStore } from "./merge-store.ts";
 import { idLengthOf, type NewObject, objectOid } from "./object-id.ts";
 import { type ObjectReader, present, withObjectReader } from "./object-reader.ts";
 import { writeObjects } from "./object-writer.ts";
+import { isDirectory, parseTree, sortKey, type TreeItem, treeContent } from "./tree-entries.ts";
 
 // The author of a push chooses the content of its commits, and a hub accepts any object. A tree with an entry that must not become a path
 // here is replaced by the same tree without that entry before anything else reads it: git's own merge aborts on some such trees.
@@ -45,12 +46,6 @@ export interface CleanCommit {
 	readonly original: Oid | null;
 }
 
-interface Entry {
-	readonly mode: string;
-	readonly name: string;
-	readonly oid: Oid;
-}
-
 /** What is known of a tree. */
 interface Verdict {
 	/** The tree without refused entries. */
@@ -69,7 +64,7 @@ interface Verdict {
 /** A tree as it was read. */
 interface Parsed {
 	/** null: it is sound, and its entries need not be kept: a large workspace has millions. */
-	readonly entries: readonly Entry[] | null;
+	readonly entries: readonly TreeItem[] | null;
 	/** Each as often as it is there. */
 	readonly subtrees: readonly Oid[];
 	readonly files: number;
@@ -77,27 +72,8 @@ interface Parsed {
 
 const modeKinds: readonly RegExp[] = [/^0*40000$/, /^0*100[0-7]{3}$/, /^0*120000$/, /^0*160000$/];
 const kindOf = (mode: string) => modeKinds.findIndex((pattern) => pattern.test(mode));
-const isDirectory = ({ mode }: Entry) => kindOf(mode) === 0;
-/** git sorts a directory as if a slash ended its name. */
-const sortKey = (entry: Entry) => (isDirectory(entry) ? `${entry.name}/` : entry.name);
 
-function parseTree(content: Buffer, hashLength: number): Entry[] {
-	const entries: Entry[] = [];
-	for (let at = 0; at < content.length; ) {
-		const space = content.indexOf(0x20, at);
-		const nul = content.indexOf(0, space + 1);
-		if (space < 0 || nul < 0 || nul + 1 + hashLength > content.length) break;
-		entries.push({
-			mode: content.toString("latin1", at, space),
-			name: content.toString("latin1", space + 1, nul),
-			oid: content.toString("hex", nul + 1, nul + 1 + hashLength),
-		});
-		at = nul + 1 + hashLength;
-	}
-	return entries;
-}
-
-const isAllowed = ({ mode, name }: Entry) => {
+const isAllowed = ({ mode, name }: TreeItem) => {
 	const kind = kindOf(mode);
 	return kind >= 0 && !name.includes("/") && isPathAllowed(name, kind === 2);
 };
@@ -106,7 +82,7 @@ const isAllowed = ({ mode, name }: Entry) => {
 const allowedNames = new Set<string>();
 const maxAllowedNames = 200_000;
 
-function isKnownOrAllowed(entry: Entry): boolean {
+function isKnownOrAllowed(entry: TreeItem): boolean {
 	const isPlain = entry.mode === "100644" || entry.mode === "40000";
 	if (isPlain && allowedNames.has(entry.name)) return true;
 	if (!isAllowed(entry)) return false;
@@ -115,7 +91,7 @@ function isKnownOrAllowed(entry: Entry): boolean {
 	return true;
 }
 
-function isFlawed(entries: readonly Entry[]): boolean {
+function isFlawed(entries: readonly TreeItem[]): boolean {
 	const names = new Set<string>();
 	let before = "";
 	for (const entry of entries) {
@@ -125,10 +101,6 @@ function isFlawed(entries: readonly Entry[]): boolean {
 		names.add(entry.name);
 	}
 	return false;
-}
-
-function serializeTree(entries: readonly Entry[]): Buffer {
-	return Buffer.concat(entries.flatMap(({ mode, name, oid }) => [Buffer.from(`${mode} ${name}\0`, "latin1"), Buffer.from(oid, "hex")]));
 }
 
 /** How many entries there are in a tree, each directory counted once. */
@@ -149,8 +121,8 @@ function isBoundless(verdict: Verdict): boolean {
 }
 
 /** One entry of each name: of several a directory rather than a file, and a file rather than a link, so that the most stays. */
-function withoutDoubles(entries: readonly Entry[], refused: string[]): Entry[] {
-	const byName = new Map<string, Entry>();
+function withoutDoubles(entries: readonly TreeItem[], refused: string[]): TreeItem[] {
+	const byName = new Map<string, TreeItem>();
 	for (const entry of entries) {
 		const other = byName.get(entry.name);
 		if (other) refused.push(entry.name);
@@ -240,7 +212,7 @@ class TreeCleaner {
 		await this.#load(reader, [tree], objects);
 		const whole = this.#verdicts.get(tree) as Verdict;
 		if (this.#withoutOwn.has(whole.tree)) return whole;
-		const entries = parseTree((await this.#contents(reader, whole.tree, objects)) ?? Buffer.alloc(0), this.#hashLength);
+		const entries = this.#entriesOf(await this.#contents(reader, whole.tree, objects));
 		const refused = whole.refused.filter((name) => !this.#isOwn(name.split("/", 1)[0] ?? ""));
 		for (const { name } of entries) if (this.#isOwn(name)) refused.push(name);
 		const kept = entries.filter(({ name }) => !this.#isOwn(name));
@@ -252,8 +224,9 @@ class TreeCleaner {
 		return this.#verdictOf(this.#newTree(kept, objects), kept, refused, whole.isCut);
 	}
 
-	get #hashLength(): number {
-		return idLengthOf(this.#store);
+	/** The entries of a tree, up to the first that is damaged. */
+	#entriesOf(content: Buffer | undefined): TreeItem[] {
+		return content === undefined ? [] : parseTree(content, idLengthOf(this.#store)).items;
 	}
 
 	/** A tree's content, also of one that is not written yet. */
@@ -262,19 +235,19 @@ class TreeCleaner {
 		return made?.content ?? (await reader.contents([tree]))[0];
 	}
 
-	#newTree(entries: readonly Entry[], objects: NewObject[]): Oid {
-		const object = { type: "tree", content: serializeTree(entries) } as const;
+	#newTree(entries: readonly TreeItem[], objects: NewObject[]): Oid {
+		const object = { type: "tree", content: treeContent(entries) } as const;
 		objects.push(object);
 		return objectOid(object, this.#store.objectFormat);
 	}
 
-	#verdictOf(tree: Oid, entries: readonly Entry[], refused: readonly string[], isCut: boolean): Verdict {
+	#verdictOf(tree: Oid, entries: readonly TreeItem[], refused: readonly string[], isCut: boolean): Verdict {
 		const subtrees = entries.filter(isDirectory).map(({ oid }) => this.#verdicts.get(oid) as Verdict);
 		return makeVerdict(tree, subtrees, entries.length - subtrees.length, refused, isCut);
 	}
 
 	/** Leaves out directories until a tree is one that can be checked out: what contributes most first, all copies of it at once. */
-	#cut(entries: Entry[], refused: string[]): Entry[] {
+	#cut(entries: TreeItem[], refused: string[]): TreeItem[] {
 		let kept = entries;
 		for (let round = 1; kept.some(isDirectory); round++) {
 			const whole = this.#verdictOf("", kept, [], false);
@@ -305,7 +278,7 @@ class TreeCleaner {
 					this.#verdicts.set(oid, { ...makeVerdict(oid, [], 0, [], true), depth: Number.POSITIVE_INFINITY });
 					return;
 				}
-				const entries = parseTree(bytes, this.#hashLength);
+				const entries = this.#entriesOf(bytes);
 				const tree = parsedTree(entries);
 				if (level === 0 && tree.entries === null && !entries.some(({ name }) => this.#isOwn(name))) this.#withoutOwn.add(oid);
 				parsed.set(oid, tree);
@@ -337,16 +310,16 @@ class TreeCleaner {
 			const verdict =
 				sound !== null && !isBoundless(sound)
 					? sound
-					: this.#rewrite(tree.entries ?? parseTree((await reader.contents([oid]))[0] ?? Buffer.alloc(0), this.#hashLength), objects);
+					: this.#rewrite(tree.entries ?? this.#entriesOf((await reader.contents([oid]))[0]), objects);
 			this.#verdicts.set(oid, verdict);
 			if (verdict.tree !== oid) this.#verdicts.set(verdict.tree, { ...verdict, refused: [] });
 		}
 	}
 
 	/** The same tree without what is refused, in git's order. */
-	#rewrite(entries: readonly Entry[], objects: NewObject[]): Verdict {
+	#rewrite(entries: readonly TreeItem[], objects: NewObject[]): Verdict {
 		const refused: string[] = [];
-		let kept: Entry[] = [];
+		let kept: TreeItem[] = [];
 		let isCut = false;
 		for (const entry of withoutDoubles(entries, refused)) {
 			const child = isDirectory(entry) ? this.#verdicts.get(entry.oid) : undefined;
@@ -369,7 +342,7 @@ class TreeCleaner {
 	}
 }
 
-function parsedTree(entries: readonly Entry[]): Parsed {
+function parsedTree(entries: readonly TreeItem[]): Parsed {
 	const subtrees = entries.filter(isDirectory).map(({ oid }) => oid);
 	return { entries: isFlawed(entries) ? entries : null, subtrees, files: entries.length - subtrees.length };
 }

@@ -45,6 +45,14 @@ export interface ObjectSink {
 	flush(): Promise<void>;
 }
 
+/** Adds blobs, and writes what waits in memory whenever it is too much. @throws GitError */
+export async function addBlobs(sink: ObjectSink, contents: Iterable<Buffer>): Promise<void> {
+	for (const content of contents) {
+		sink.add({ type: "blob", content });
+		if (sink.isFull) await sink.flush();
+	}
+}
+
 /** Only the ids of objects are wanted. */
 export function idsOnly(format: Repository["objectFormat"]): ObjectSink {
 	return { add: (object) => objectOid(object, format), isFull: false, flush: () => Promise.resolve() };

@@ -6,52 +6,23 @@ import type { TreeEntry } from "./merge-tree.ts";
 import type { FileChange } from "./new-commit.ts";
 import { type NewObject, objectOid } from "./object-id.ts";
 import { type ObjectReader, withObjectReader } from "./object-reader.ts";
+import { isDirectory, parseTree, sortKey, type TreeItem, treeContent } from "./tree-entries.ts";
 
 // Trees (gitformat-tree: entries of "<mode> <name>\0<binary id>"), read and made without a git process for each.
 
 const directoryMode = "040000";
 
-/** An entry of one tree: its mode as git prints it, its id, and both as the tree has them. */
-interface RawEntry extends TreeEntry {
-	readonly bytes: Buffer;
+/** The entries of a tree by name. @throws GitError CORRUPT_REPOSITORY */
+function entriesOf(content: Buffer, oid: Oid): Map<string, TreeItem> {
+	const { items, isWhole } = parseTree(content, oid.length / 2);
+	if (!isWhole) throw new GitError("CORRUPT_REPOSITORY", `tree ${oid} is damaged: run git fsck --full`);
+	return new Map(items.map((item) => [item.name, item]));
 }
 
-/** The entries of a tree by name, one character a byte, in their order. @throws GitError CORRUPT_REPOSITORY */
-function parseTree(content: Buffer, oid: Oid): Map<string, RawEntry> {
-	const idBytes = oid.length / 2;
-	const entries = new Map<string, RawEntry>();
-	for (let at = 0; at < content.length; ) {
-		const space = content.indexOf(0x20, at);
-		const nul = content.indexOf(0, space + 1);
-		const end = nul + 1 + idBytes;
-		if (space < 0 || nul < 0 || end > content.length)
-			throw new GitError("CORRUPT_REPOSITORY", `tree ${oid} is damaged: run git fsck --full`);
-		const mode = content.toString("latin1", at, space).padStart(6, "0");
-		entries.set(content.toString("latin1", space + 1, nul), {
-			mode,
-			oid: content.toString("hex", nul + 1, end),
-			bytes: content.subarray(at, end),
-		});
-		at = end;
-	}
-	return entries;
-}
-
-function newEntry(name: string, { mode, oid }: TreeEntry): RawEntry {
-	const bytes = Buffer.concat([Buffer.from(`${mode.replace(/^0+/, "")} ${name}\0`, "latin1"), Buffer.from(oid, "hex")]);
-	return { mode, oid, bytes };
-}
-
-/** git sorts a directory as if its name ended with a slash. */
-const sortKey = (name: string, { mode }: TreeEntry) => (mode === directoryMode ? `${name}/` : name);
+/** An entry with its mode as git prints it. */
+const printed = ({ mode, oid }: TreeItem): TreeEntry => ({ mode: mode.padStart(6, "0"), oid });
+const newItem = (name: string, { mode, oid }: TreeEntry): TreeItem => ({ mode: mode.replace(/^0+/, ""), name, oid });
 const inOrder = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
-
-/** The content of a tree. */
-function treeContent(entries: ReadonlyMap<string, RawEntry>): Buffer {
-	const keyed = [...entries].map(([name, entry]) => [sortKey(name, entry), entry] as const);
-	keyed.sort(([a], [b]) => inOrder(a, b));
-	return Buffer.concat(keyed.map(([, entry]) => entry.bytes));
-}
 
 /** The tree of a commit, by its content; null: that is no commit. */
 const treeOfCommit = (content: Buffer): Oid | null => /^tree ([0-9a-f]{40,64})\n/.exec(content.toString("latin1", 0, 80))?.[1] ?? null;
@@ -77,7 +48,7 @@ export interface TreeChange {
 
 /** With more trees than this, git is faster. */
 const fewTrees = 64;
-const canonicalModes: ReadonlySet<string> = new Set([directoryMode, "100644", "100755", "120000", "160000"]);
+const canonicalModes: ReadonlySet<string> = new Set(["40000", "100644", "100755", "120000", "160000"]);
 
 /**
  * What changed from a tree or commit to another one, in git's order, without a process.
@@ -87,12 +58,12 @@ export function diffLooseTrees(repository: Repository, before: Oid, after: Oid):
 	const changes: TreeChange[] = [];
 	let reads = 0;
 	/** The entries by the names that git sorts them by. */
-	const read = (oid: Oid | null): Map<string, RawEntry> | null => {
+	const read = (oid: Oid | null): Map<string, TreeItem> | null => {
 		if (oid === null || oid === repository.emptyTree) return new Map();
 		const object = ++reads > fewTrees ? null : readLooseObject(repository, oid);
 		if (object?.type === "commit") return read(treeOfCommit(object.content));
 		if (object?.type !== "tree") return null;
-		const entries = [...parseTree(object.content, oid)].map(([name, entry]) => [sortKey(name, entry), entry] as const);
+		const entries = [...entriesOf(object.content, oid).values()].map((entry) => [sortKey(entry), entry] as const);
 		return entries.every(([, { mode }]) => canonicalModes.has(mode)) ? new Map(entries) : null;
 	};
 	const isDone = (above: string, one: Oid | null, other: Oid | null): boolean => {
@@ -106,8 +77,7 @@ export function diffLooseTrees(repository: Repository, before: Oid, after: Oid):
 				continue;
 			}
 			const name = gitPathIfAllowed(above + key);
-			const side = (entry: RawEntry | null) => entry && { mode: entry.mode, oid: entry.oid };
-			if (name !== null) changes.push({ path: name, before: side(was), after: side(is) });
+			if (name !== null) changes.push({ path: name, before: was && printed(was), after: is && printed(is) });
 		}
 		return true;
 	};
@@ -148,12 +118,12 @@ export async function readTreePaths(repository: Repository, commit: Oid, names: 
 			const contents = await reader.contents(level.map(({ oid }) => oid));
 			const next: typeof level = [];
 			for (const [index, { oid, wanted }] of level.entries()) {
-				const entries = parseTree(contents[index] as Buffer, oid);
+				const entries = entriesOf(contents[index] as Buffer, oid);
 				for (const [name, inner] of wanted.below) {
 					const entry = entries.get(name);
 					if (entry === undefined) continue;
-					if (inner.item !== null) found.set(inner.item, { mode: entry.mode, oid: entry.oid });
-					if (inner.below.size > 0 && entry.mode === directoryMode) next.push({ oid: entry.oid, wanted: inner });
+					if (inner.item !== null) found.set(inner.item, printed(entry));
+					if (inner.below.size > 0 && isDirectory(entry)) next.push({ oid: entry.oid, wanted: inner });
 				}
 			}
 			level = next;
@@ -190,22 +160,24 @@ export class TreeMaker {
 	/** @returns null: nothing is left in it */
 	async #applyTo(oid: Oid | null, changed: PathTree<FileChange>): Promise<Oid | null> {
 		const [content = Buffer.alloc(0)] = oid === null || oid === this.#repository.emptyTree ? [] : await this.#reader.contents([oid]);
-		const entries = parseTree(content, oid ?? this.#repository.emptyTree);
+		const entries = entriesOf(content, oid ?? this.#repository.emptyTree);
 		for (const [name, { item: file, below }] of changed.below) {
 			const before = entries.get(name);
 			if (file !== null && !("delete" in file)) {
 				// A file that replaces a directory removes the content of the directory.
-				entries.set(name, newEntry(name, { mode: file.mode, oid: "oid" in file ? file.oid : this.#blob(file.content) }));
+				entries.set(name, newItem(name, { mode: file.mode, oid: "oid" in file ? file.oid : this.#blob(file.content) }));
 				continue;
 			}
 			if (file !== null) entries.delete(name);
 			if (below.size === 0) continue;
-			const from = file === null && before?.mode === directoryMode ? before.oid : null;
+			const from = file === null && before !== undefined && isDirectory(before) ? before.oid : null;
 			const made = await this.#applyTo(from, { item: null, below });
-			if (made !== null) entries.set(name, newEntry(name, { mode: directoryMode, oid: made }));
+			if (made !== null) entries.set(name, newItem(name, { mode: directoryMode, oid: made }));
 			else if (from !== null) entries.delete(name);
 		}
-		return entries.size === 0 ? null : this.add({ type: "tree", content: treeContent(entries) });
+		if (entries.size === 0) return null;
+		const sorted = [...entries.values()].sort((a, b) => inOrder(sortKey(a), sortKey(b)));
+		return this.add({ type: "tree", content: treeContent(sorted) });
 	}
 
 	#blob(content: Uint8Array): Oid {

@@ -1,7 +1,8 @@
 import fs from "node:fs";
 import { lstatIfThere } from "@robust-sync/system/lstat";
-import { canLink, obstacleOf, statStamp } from "../files/obstacle.ts";
+import { canLink, obstacleOf } from "../files/obstacle.ts";
 import { peek } from "../files/on-disk.ts";
+import { statStamp } from "../files/stamp.ts";
 import type { TreeChange } from "../objects/diff.ts";
 import type { GitPath } from "../paths/git-path.ts";
 import type { HeldChange } from "./checkout-options.ts";

@@ -42,11 +42,6 @@ export function mergeMessage(
 	return Buffer.from(`${lines.join("\n")}\n`);
 }
 
-/** Whether a message reports a resolution. */
-export function saysResolved(message: string): boolean {
-	return /^Resolved: /m.test(message);
-}
-
 /** Whether a message begins as mergeMessage of these two commits does when something was resolved. */
 export function startsLikeResolved(message: string, first: Oid, second: Oid): boolean {
 	return message.startsWith(`${subject(first, second)}\n\nResolved: `);

@@ -1,5 +1,4 @@
 import { type Oid, readObjectsWhole } from "@robust-sync/git";
-import { saysResolved } from "../merge/merge-message.ts";
 import type { History } from "./history-fixture.ts";
 import { type RandomWalk, token, type WalkedMerge } from "./random-walk.ts";
 
@@ -105,7 +104,7 @@ export class Account {
 			.git("log", "--merges", "--format=%H%x00%B%x01", this.#walk.hub)
 			.split("\x01")
 			.map((record) => record.trim().split("\0"))
-			.filter(([, message]) => saysResolved(message ?? ""))
+			.filter(([, message]) => /^Resolved: /m.test(message ?? ""))
 			.map(([commit = ""]) => commit);
 		for (const { number, saved } of this.#walk.nodes)
 			for (const commit of resolved) if (!saved.has(commit)) this.problems.push(`node ${number} has not saved the versions of ${commit}`);

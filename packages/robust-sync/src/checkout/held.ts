@@ -2,7 +2,6 @@ import {
 	cleanEntries,
 	displayPath,
 	excludePattern,
-	fileSystemPath,
 	type GitPath,
 	isFileMode,
 	isSameEntry,
@@ -11,7 +10,7 @@ import {
 	readTreePaths,
 	type Status,
 	type StatusEntry,
-	statStamp,
+	stampOf,
 	storeBlobs,
 	storeCopy,
 	type TreeEntry,
@@ -19,7 +18,6 @@ import {
 	writeIndexEntries,
 } from "@robust-sync/git";
 import { filtersApply, isBelow, isWithin, mergeContents, stillIgnored } from "@robust-sync/resolve";
-import { lstatIfThere } from "@robust-sync/system/lstat";
 import {
 	type HeldPath,
 	type HeldState,
@@ -67,15 +65,6 @@ const hidesNothing: HeldView = { hides: () => false, written: [], staged: [], be
 export function mountsNow({ repository }: CycleContext): Set<GitPath> {
 	const points = [...mountPointsBelow(repository.root)];
 	return new Set(points.filter((point) => !isWithin(point, ".git") && !neverCommitted.some((own) => isWithin(point, own))));
-}
-
-/** A file's stamp; null: the file system does not report it. */
-function stampOf(root: string, name: GitPath): string | null {
-	try {
-		return statStamp(lstatIfThere(fileSystemPath(root, name)));
-	} catch {
-		return null;
-	}
 }
 
 /** A directory whose file system is missing: nothing below it is a deletion. A directory with all its files again is an ordinary one. */

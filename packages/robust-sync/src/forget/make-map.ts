@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import {
+	addBlobs,
 	type GitPath,
 	gitPathOf,
 	HistoryRewriter,
@@ -104,10 +105,7 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 	const hits = new Map<Oid, Buffer>();
 	if (value !== null) await blobsWithValues(store, objects.blob, new Map([[id, value]]), (oid, cleaned) => hits.set(oid, cleaned));
 	const blobs = new Map([...hits].map(([oid, cleaned]) => [oid, blobId(repository, cleaned)]));
-	for (const content of hits.values()) {
-		sink.add({ type: "blob", content });
-		if (sink.isFull) await sink.flush();
-	}
+	await addBlobs(sink, hits.values());
 	const order = await inOrder(store, [from]);
 	const atPaths = wanted.paths.length === 0 ? new Map<GitPath, Set<Oid>>() : await blobsAt(store, order, wanted.paths);
 	const paths = wanted.paths.map((path) => ({ path, blobs: [...(atPaths.get(path) ?? [])].sort() }));

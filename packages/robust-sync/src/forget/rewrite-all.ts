@@ -1,4 +1,5 @@
 import {
+	addBlobs,
 	HistoryRewriter,
 	idLengthOf,
 	idsOnly,
@@ -148,10 +149,7 @@ export async function rewriteAll(
 		contents.push(cleaned);
 		own.push([oid, blobId(store, cleaned)]);
 	});
-	for (const content of contents) {
-		sink.add({ type: "blob", content });
-		if (sink.isFull) await sink.flush();
-	}
+	await addBlobs(sink, contents);
 	const blobs = new Map([...listed, ...(known?.blobs ?? []), ...own]);
 	const before = known !== null && isSame(known, blobs, all) ? known.rewriter : null;
 	const order = await orderOf(store, objects.commit, before);

@@ -8,6 +8,7 @@ import {
 	readObjects,
 	readTreePaths,
 	replaceInCommits,
+	stampOf,
 	type TreeEntry,
 	updateRef,
 	writeIndexEntries,
@@ -25,7 +26,7 @@ import type { Snapshot } from "../snapshot/snapshot.ts";
 import { cleanKey } from "./memory.ts";
 import { cleanTexts } from "./messages.ts";
 import { secretNames } from "./names.ts";
-import { note, reportHeld, stampOf } from "./notes.ts";
+import { note, reportHeld } from "./notes.ts";
 import { isOn } from "./policy.ts";
 import { batchBytes, type Content, maxBlobBytes, search } from "./search.ts";
 import { listUnpublished, type Unpublished, type UnpublishedCommit } from "./unpublished.ts";

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
-import { type FileChange, fileSystemPath, type GitPath, readDiskFile, WorkCounter } from "@robust-sync/git";
+import { type FileChange, fileSystemPath, type GitPath, readDiskFile, stampOf, WorkCounter } from "@robust-sync/git";
 import { filtersApply } from "@robust-sync/resolve";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { secretNames } from "./names.ts";
-import { letGo, note, stampOf } from "./notes.ts";
+import { letGo, note } from "./notes.ts";
 import { isOn } from "./policy.ts";
 import { batchBytes, type Content, maxBlobBytes, search } from "./search.ts";
 

@@ -1,7 +1,6 @@
-import { displayPath, fileSystemPath, type GitPath, statStamp } from "@robust-sync/git";
+import { displayPath, type GitPath, stampOf } from "@robust-sync/git";
 import type { Finding } from "@robust-sync/secrets";
 import { shellPath } from "@robust-sync/service/printable";
-import { lstatIfThere } from "@robust-sync/system/lstat";
 import type { PublishedSecret, SkippedFile } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { cleanKey } from "./memory.ts";
@@ -12,15 +11,6 @@ export const inName = 0;
 /** The place of a finding, in words. */
 const placeOf = (path: string, { rule, line }: Pick<Finding, "rule" | "line">) =>
 	line === inName ? `in the name ${JSON.stringify(path)} (${rule})` : `in ${JSON.stringify(path)}, line ${line} (${rule})`;
-
-/** The stamp of a path on disk (`statStamp`). Null: it cannot be read. */
-export function stampOf(root: string, name: GitPath): string | null {
-	try {
-		return statStamp(lstatIfThere(fileSystemPath(root, name)));
-	} catch {
-		return null;
-	}
-}
 
 /** The key for a secret in a published name; one in the file's content is noted under the path itself. */
 const nameKey = (path: string) => `${path}\0`;

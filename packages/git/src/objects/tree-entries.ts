@@ -14,18 +14,50 @@ const directoryByte = 0x34;
 const zero = 0x30;
 const blank = 0x20;
 
-/** The entries of a tree, in order. Stops at a damaged entry. @param idLength bytes */
-export function eachEntry(content: Buffer, idLength: number, receive: ReceiveEntry): void {
+/** The entries of a tree, in order. @param idLength bytes @returns false: it stopped at a damaged entry */
+export function eachEntry(content: Buffer, idLength: number, receive: ReceiveEntry): boolean {
 	for (let at = 0; at < content.length; ) {
 		const space = content.indexOf(blank, at);
 		const nul = content.indexOf(0, space + 1);
-		if (space < 0 || nul < 0 || nul + 1 + idLength > content.length) return;
+		if (space < 0 || nul < 0 || nul + 1 + idLength > content.length) return false;
 		const end = nul + 1 + idLength;
 		let first = at;
 		while (content[first] === zero) first++;
 		receive(content[first] === directoryByte && space - first === 5, content.toString("latin1", nul + 1, end), space + 1, nul, at);
 		at = end;
 	}
+	return true;
+}
+
+/** An entry with its mode as the tree has it, which may have zeros before it. */
+export interface TreeItem {
+	readonly mode: string;
+	/** One character a byte. */
+	readonly name: string;
+	readonly oid: Oid;
+}
+
+export const isDirectory = ({ mode }: TreeItem): boolean => /^0*40000$/.test(mode);
+
+/** git sorts a directory as if its name ended with a slash. */
+export const sortKey = (item: TreeItem): string => (isDirectory(item) ? `${item.name}/` : item.name);
+
+/** The entries of a tree, in order, up to the first that is damaged. @param idLength bytes */
+export function parseTree(content: Buffer, idLength: number): { readonly items: TreeItem[]; readonly isWhole: boolean } {
+	const items: TreeItem[] = [];
+	const isWhole = eachEntry(content, idLength, (_isDirectory, _id, nameStart, nameEnd, start) => {
+		items.push({
+			mode: content.toString("latin1", start, nameStart - 1),
+			name: content.toString("latin1", nameStart, nameEnd),
+			oid: content.toString("hex", nameEnd + 1, nameEnd + 1 + idLength),
+		});
+	});
+	return { items, isWhole };
+}
+
+/** The content of a tree. @param items in git's order (`sortKey`) */
+export function treeContent(items: readonly TreeItem[]): Buffer {
+	return Buffer.concat(items.flatMap(({ mode, name, oid }) => [Buffer.from(`${mode} ${name}\0`, "latin1"), Buffer.from(oid, "hex")]));
 }
 
 /** Ids in a tree (binary, one character a byte), and their offsets. */
