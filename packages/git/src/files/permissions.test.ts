@@ -47,7 +47,7 @@ test("permissions: directories with setgid, new ones below → handed down there
 
 describe("a checkout", () => {
 	async function checkOut(change: () => void): Promise<void> {
-		const from = scratch.git("w", "rev-parse", "HEAD").trim();
+		const from = scratch.head("w");
 		change();
 		const to = scratch.commitAll("w");
 		scratch.git("w", "reset", "-q", "--hard", from);

@@ -59,7 +59,7 @@ test.each([
 	"staging: a file emptied and written all the time → one moment of it, no lock: %s",
 	async (_name, bytes) => {
 		await rewriteForever(bytes);
-		for (let round = 0; round < 20; round++) {
+		for (let round = 0; round < 10; round++) {
 			scratch.write("w/b", `${round}\n`);
 			await stageFiles(repository, ["b", "restless"].map(gitPathFromText));
 			expect(staged("b")).toBe(`${round}\n`);

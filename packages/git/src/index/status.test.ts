@@ -55,7 +55,7 @@ test("status: untracked, changed, deleted, staged, odd names → bytes kept", as
 	expect(changed.entries.map((entry) => entry.path).sort()).toEqual(expected);
 	expect(changed.entries.map((entry) => entry.worktree).sort()).toEqual(oddNames.map((_, index) => (index % 2 ? "D" : "M")).sort());
 
-	const before = scratch.git("odd", "rev-parse", "HEAD").trim();
+	const before = scratch.head("odd");
 	const after = scratch.commitAll("odd");
 	const raw = execFileSync("git", ["diff-tree", "-r", "-z", "--raw", "--no-abbrev", before, after], { cwd: root });
 	expect(

@@ -82,7 +82,7 @@ test("writeCommit: any few changes → the objects that git fast-import makes", 
 					if ("content" in each) expect(paths.get(each.path)).toEqual({ mode: each.mode, oid: blobOid(each.content, store.objectFormat) });
 			},
 		),
-		{ numRuns: 25 },
+		{ numRuns: 12 },
 	);
 });
 

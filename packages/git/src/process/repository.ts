@@ -118,7 +118,8 @@ export class Repository {
 	}
 }
 
-let versionChecked = false;
+/** The PATH whose git was found to be new enough; null: none yet. */
+let checkedPath: string | undefined | null = null;
 
 /** `git config --list -z`: each entry is key LF value NUL; a key without value has no LF. */
 function parseConfigList(output: Buffer): Map<string, string> {
@@ -146,7 +147,7 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
 		onProgress = ignoreProgress,
 	} = options;
 	const plain = gitEnvironment({ env, hooks });
-	const version = versionChecked && env === process.env ? null : runGit(directory, ["--version"], plain);
+	const version = checkedPath === env.PATH ? null : runGit(directory, ["--version"], plain);
 	const answers = Promise.all([
 		runGit(
 			directory,
@@ -170,7 +171,7 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
 	// Whatever else an old git answers, or refuses to: its age is the reason.
 	answers.catch(() => undefined);
 	if (version) checkGitVersion((await version).stdout.toString("latin1"));
-	versionChecked = true;
+	checkedPath = env.PATH;
 	const [layout, list] = await answers;
 	const fields = layout.stdout.toString("utf8").split("\n");
 	if (layout.exitCode !== 0) {

@@ -36,7 +36,7 @@ test("push: the remote moved → race, never force; after a fetch it goes throug
 	expect(await readRef(a, trackingRef("origin", "main"))).toBe(base);
 	expect(await fetchBranch(a, "origin", "main")).toEqual({ rewritten: false });
 	scratch.git("a", "merge", "-q", "origin/main");
-	expect(await pushCommit(a, "origin", "main", scratch.git("a", "rev-parse", "HEAD").trim())).toBe("pushed");
+	expect(await pushCommit(a, "origin", "main", scratch.head("a"))).toBe("pushed");
 });
 
 test("push: ten at the same instant → one wins, the others get race, nothing else", async () => {
@@ -65,7 +65,7 @@ test("fetch: a rewritten history → noticed once, fetched even so", async () =>
 	scratch.git("x", "push", "-q", "--force", "origin", "main");
 	const y = await scratch.open("y");
 	expect(await fetchBranch(y, "origin", "main")).toEqual({ rewritten: true });
-	expect(await readRef(y, trackingRef("origin", "main"))).toBe(scratch.git("x", "rev-parse", "HEAD").trim());
+	expect(await readRef(y, trackingRef("origin", "main"))).toBe(scratch.head("x"));
 	expect(await fetchBranch(y, "origin", "main")).toEqual({ rewritten: false });
 });
 

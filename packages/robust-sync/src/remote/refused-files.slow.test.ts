@@ -55,7 +55,7 @@ test("push protection: one file of several → the others go out, it stays, repo
 	expect(await runCycle(context)).toMatchObject({ skipped: [wait("key.txt")] });
 	expect(onHub()).toEqual(["a", "b", "c/d"]);
 	expect(scratch.read("helios/key.txt")).toBe("SECRET");
-	expect(scratch.git("helios", "rev-parse", "HEAD").trim()).toBe(scratch.git("hub.git", "rev-parse", "main").trim());
+	expect(scratch.head("helios")).toBe(scratch.git("hub.git", "rev-parse", "main").trim());
 	expect(scratch.git("hub.git", "log", "--all", "--format=%H", "--", "key.txt").trim()).toBe("");
 	expect(scratch.git("helios", "log", "--format=%s")).toContain("by a person");
 	// The old commits are here, for 30 days.
