@@ -6,6 +6,7 @@ import { personEnvironment } from "@robust-sync/git/fixtures/scratch";
 import { mergeContents } from "@robust-sync/merge";
 import { readCases } from "@robust-sync/merge/testing/cases";
 import { keyedTriples, syntaxes } from "@robust-sync/merge/testing/formats";
+import { chooseSeed } from "@robust-sync/merge/testing/holds";
 import { families } from "@robust-sync/merge/testing/triples";
 import { resolveMerge } from "@robust-sync/resolve";
 import fc from "fast-check";
@@ -15,7 +16,7 @@ import { resolveConflicts } from "./resolve.ts";
 
 /** Less of it where time is limited (.ci/run): from 0 to 1. */
 const share = Number(process.env.SLOW_SHARE ?? 1);
-const seed = Number(process.env.MERGE_SEED ?? 20_261_130);
+const seed = chooseSeed(20_261_130);
 
 interface Variant {
 	readonly path: string;

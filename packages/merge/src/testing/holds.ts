@@ -7,14 +7,15 @@ import type { Generated } from "./triples.ts";
 const usualSeed = 20_261_126;
 
 /** The seed from the environment: a number, or "random" for new cases. */
-function chooseSeed(named = process.env.MERGE_SEED): number {
+export function chooseSeed(usual: number): number {
+	const named = process.env.MERGE_SEED;
 	if (named === "random") return Date.now() % 0x7fffffff;
-	return named === undefined ? usualSeed : Number(named);
+	return named === undefined ? usual : Number(named);
 }
 
 /** Checks every invariant of the merge on generated triples. The seed is printed; MERGE_SEED=<seed> repeats it. */
 export function holds(name: string, triples: fc.Arbitrary<Generated>, numRuns: number): void {
-	const seed = chooseSeed();
+	const seed = chooseSeed(usualSeed);
 	process.stderr.write(`${name}: ${numRuns} runs, MERGE_SEED=${seed}\n`);
 	fc.assert(
 		fc.property(triples, (triple) => {
