@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:net";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
+import { portHolder } from "@robust-sync/system/port-holder";
 import type { Config } from "@robust-sync/workspace/config";
-import { portHolder } from "./port-holder.ts";
 
 /** Starts listening. @throws the system's error, such as EADDRINUSE */
 export function listen(server: Server, port: number, host: string): Promise<void> {
@@ -25,7 +25,7 @@ export async function tryPort(port: number, host: string): Promise<void> {
 export async function failToListen(error: unknown, { healthPort, healthHost }: Config): Promise<never> {
 	const { code, message } = error as NodeJS.ErrnoException;
 	if (code === "EADDRINUSE") {
-		const holder = (await portHolder(healthPort)) ?? "another process";
+		const holder = (await portHolder("tcp", healthPort)) ?? "another process";
 		throw new CommandError(
 			`port ${healthPort} on ${healthHost} is taken by ${holder}: stop it, or choose another port with --port (HEALTH_PORT in .sync_env)`,
 			ExitCode.failed,

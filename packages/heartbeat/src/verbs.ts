@@ -15,8 +15,8 @@ import { HeartbeatDaemon } from "./daemon.ts";
 import { LiveTable } from "./live-table.ts";
 import { LocalContent } from "./local-content.ts";
 import { heartbeatOnce } from "./once.ts";
+import { openPort } from "./open-port.ts";
 import type { Options } from "./options.ts";
-import { openPort } from "./port-holder.ts";
 import { heartbeatConfig } from "./settings.ts";
 
 // All modes but `--status`: loaded when needed, so that a look at the state is quick (bin/build/build.mjs).

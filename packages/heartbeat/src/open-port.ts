@@ -1,18 +1,6 @@
-import { execFile } from "node:child_process";
 import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
+import { portHolder } from "@robust-sync/system/port-holder";
 import { openUdpTransport, type UdpOptions, type UdpTransport } from "./udp-transport.ts";
-
-const ssTimeoutMs = 2_000;
-
-/** The process that has a UDP port, as `name (pid N)`; null: ss(8) is missing or cannot see it. */
-export function udpPortHolder(port: number): Promise<string | null> {
-	return new Promise((resolve) => {
-		execFile("ss", ["-ulnpH", "sport", "=", `:${port}`], { timeout: ssTimeoutMs }, (error, stdout) => {
-			const match = error ? null : /users:\(\("([^"]*)",pid=(\d+)/.exec(stdout);
-			resolve(match ? `${match[1]} (pid ${match[2]})` : null);
-		});
-	});
-}
 
 /**
  * Opens the socket, or fails with advice.
@@ -26,7 +14,7 @@ export async function openPort(options: UdpOptions): Promise<UdpTransport> {
 		const { code, message } = error as NodeJS.ErrnoException;
 		const where = `UDP port ${options.port}`;
 		if (code === "EADDRINUSE") {
-			const holder = await udpPortHolder(options.port);
+			const holder = await portHolder("udp", options.port);
 			throw new CommandError(
 				`${where} is in use${holder === null ? "" : ` by ${holder}`}: stop that, or take another port with --port or HEARTBEAT_PORT (the peers must know it)`,
 				ExitCode.failed,
