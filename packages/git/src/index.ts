@@ -1,5 +1,6 @@
 export * from "./files/disk-file.ts";
 export * from "./files/exchange-files.ts";
+export * from "./files/file-modes.ts";
 export * from "./files/obstacle.ts";
 export { type Found, isContent, isSpecial, peek } from "./files/on-disk.ts";
 export { openFilesBelow } from "./files/open-files.ts";

@@ -37,7 +37,16 @@ export function keepPermissions(file: string, replaced: fs.Stats, gitMode: strin
 	// The bits of a group that it does not have would be another group's.
 	const now = isOwned ? own : fs.lstatSync(file);
 	const bits = keptBits(replaced.mode, gitMode) & (now.gid === replaced.gid ? 0o777 : 0o707);
-	if ((now.mode & 0o7777) !== bits) fs.chmodSync(file, bits);
+	if ((now.mode & 0o7777) !== bits) setBits(file, bits);
+}
+
+/** Sets the permission bits of a file of ours. Some file systems have none. */
+function setBits(file: string, bits: number): void {
+	try {
+		fs.chmodSync(file, bits);
+	} catch (error) {
+		if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
+	}
 }
 
 /**
@@ -55,7 +64,7 @@ export function carryBits(file: string, before: fs.Stats, after: fs.Stats): void
 	const changed = (before.mode ^ after.mode) & 0o777;
 	if (changed === 0 || !before.isFile() || !after.isFile()) return;
 	const own = fs.lstatSync(file);
-	if (own.isFile()) fs.chmodSync(file, (own.mode & 0o777 & ~changed) | (after.mode & changed));
+	if (own.isFile()) setBits(file, (own.mode & 0o777 & ~changed) | (after.mode & changed));
 }
 
 /** With more directories than this, their ACLs are not read one by one. */

@@ -2,6 +2,7 @@ import fs from "node:fs";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { readUnseen } from "@robust-sync/system/read-unseen";
 import { fileMode } from "../files/disk-file.ts";
+import { storedMode } from "../files/file-modes.ts";
 import type { TreeEntry } from "../objects/merge-tree.ts";
 import { blobOid } from "../objects/objects.ts";
 import { fileSystemPath, type GitPath, gitPathBytes } from "../paths/git-path.ts";
@@ -36,9 +37,15 @@ async function hash(repository: Repository, names: readonly GitPath[], found: Ma
  * What git would store for the files of the working tree, by its own question: the content through its clean filters, and the mode. No entry
  * for a path that is no file and no link, or that cannot be read. Nothing is stored.
  * @param filters whether filters may apply; without them the file system alone decides
+ * @param recorded entries with the modes that count where the file system has none
  * @throws GitError GIT_TIMEOUT
  */
-export async function cleanEntries(repository: Repository, names: readonly GitPath[], filters: boolean): Promise<Map<GitPath, TreeEntry>> {
+export async function cleanEntries(
+	repository: Repository,
+	names: readonly GitPath[],
+	filters: boolean,
+	recorded: ReadonlyMap<GitPath, TreeEntry | null> = new Map(),
+): Promise<Map<GitPath, TreeEntry>> {
 	const modes = new Map<GitPath, string>();
 	const oids = new Map<GitPath, string>();
 	const toHash: GitPath[] = [];
@@ -50,7 +57,7 @@ export async function cleanEntries(repository: Repository, names: readonly GitPa
 				modes.set(name, "120000");
 				oids.set(name, blobOid(fs.readlinkSync(file, { encoding: "buffer" }), repository.objectFormat));
 			} else if (stats?.isFile()) {
-				modes.set(name, fileMode(stats));
+				modes.set(name, storedMode(repository, name, fileMode(stats), recorded.get(name)?.mode));
 				if (filters) toHash.push(name);
 				else oids.set(name, blobOid(readUnseen(file), repository.objectFormat));
 			}

@@ -1,9 +1,18 @@
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { readDiskFile } from "../files/disk-file.ts";
+import { hasModes, mountsWithoutModes, storedMode } from "../files/file-modes.ts";
 import { withSettings } from "../objects/merge-store.ts";
 import type { TreeEntry } from "../objects/merge-tree.ts";
 import { isArgument } from "../objects/tree-paths.ts";
-import { displayPath, fileSystemPath, type GitPath, gitPathList } from "../paths/git-path.ts";
+import {
+	directoriesAbove,
+	displayPath,
+	fileSystemPath,
+	type GitPath,
+	gitPathIfAllowed,
+	gitPathList,
+	splitRecords,
+} from "../paths/git-path.ts";
 import { GitError } from "../process/errors.ts";
 import { watchFiles } from "../process/process-progress.ts";
 import type { Repository } from "../process/repository.ts";
@@ -38,7 +47,12 @@ export async function stageFiles(
 		const names = paths.slice(start, start + filesAPack);
 		const list = { what: "adding files", root: repository.root, names, before: start, total: paths.length };
 		const onRunning = watchFiles(repository, list);
-		failed.push(...(await stage(names, repository, (input) => repository.run(command, { input, env, onRunning }))));
+		const without = mountsWithoutModes(repository, names);
+		const isWithout = (name: GitPath) => without.size > 0 && directoriesAbove(name).some((directory) => without.has(directory));
+		const [usual, modeless] = [names.filter((name) => !isWithout(name)), names.filter(isWithout)];
+		failed.push(...(await stage(usual, repository, (input) => repository.run(command, { input, env, onRunning }))));
+		const ignoring = withSettings({ ...repository.env, ...env }, [["core.fileMode", "false"]]);
+		failed.push(...(await stage(modeless, repository, (input) => repository.run(command, { input, env: ignoring, onRunning }))));
 	}
 	return failed;
 }
@@ -112,5 +126,20 @@ export async function storeCopy(repository: Repository, name: GitPath): Promise<
 	if (file === null) return null;
 	const filters = file.mode === "120000" || !isArgument(name) ? ["--no-filters"] : [`--path=${displayPath(name)}`];
 	const { stdout } = await repository.run(["hash-object", "-w", "--stdin", ...filters], { input: file.content });
-	return { mode: file.mode, oid: stdout.toString("latin1").trim() };
+	const recorded = (await indexModes(repository, [name])).get(name);
+	return { mode: storedMode(repository, name, file.mode, recorded), oid: stdout.toString("latin1").trim() };
+}
+
+/** The modes in the index of those paths whose file system has none. @throws GitError */
+export async function indexModes(repository: Repository, names: readonly GitPath[]): Promise<Map<GitPath, string>> {
+	const modeless = names.filter((name) => isArgument(name) && !hasModes(repository, name)).map(displayPath);
+	if (modeless.length === 0) return new Map();
+	const { stdout } = await repository.run(["ls-files", "-s", "-z", "--", ...modeless], { env: { GIT_LITERAL_PATHSPECS: "1" } });
+	// "<mode> <oid> <stage>\t<path>"
+	return new Map(
+		splitRecords(stdout).flatMap((record) => {
+			const name = gitPathIfAllowed(record.slice(record.indexOf("\t") + 1));
+			return name === null ? [] : [[name, record.slice(0, 6)] as const];
+		}),
+	);
 }

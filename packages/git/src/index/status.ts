@@ -1,4 +1,7 @@
-import { displayPath, type GitPath, gitPathIfAllowed, isGitPath, type RawPath, rawPath } from "../paths/git-path.ts";
+import { mountsWithoutModes } from "../files/file-modes.ts";
+import { withSettings } from "../objects/merge-store.ts";
+import { isArgument } from "../objects/tree-paths.ts";
+import { directoriesAbove, displayPath, type GitPath, gitPathIfAllowed, isGitPath, type RawPath, rawPath } from "../paths/git-path.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 
 /** One path that is not as HEAD has it. */
@@ -84,17 +87,21 @@ export function parseStatus(output: Buffer, warnings = ""): Status {
  * @param unchanged paths that are known to be as HEAD and index have them: git does not read these files
  */
 export async function readStatus(repository: Repository, unchanged: readonly GitPath[] = []): Promise<Status> {
-	const left = unchanged.length === 0 ? [] : ["--", ".", ...unchanged.map((name) => `:(top,exclude,literal)${displayPath(name)}`)];
-	const { stdout, stderr } = await repository.run([
-		"status",
-		"--porcelain=v2",
-		"-z",
-		"--branch",
-		"--no-ahead-behind",
-		"--no-renames",
-		"--untracked-files=all",
-		"--ignore-submodules=dirty",
-		...left,
-	]);
+	const left = unchanged.map((name) => `:(top,exclude,literal)${displayPath(name)}`);
+	const status = await runStatus(repository, left.length === 0 ? [] : ["--", ".", ...left]);
+	const changed = status.entries.flatMap(({ path, worktree }) => (worktree === "M" && isArgument(path) ? [path] : []));
+	const mounts = mountsWithoutModes(repository, changed);
+	if (mounts.size === 0) return status;
+	// There a changed mode is no change.
+	const below = [...mounts].map((mount) => `:(top,literal)${displayPath(mount)}`);
+	const env = withSettings(repository.env, [["core.fileMode", "false"]]);
+	const { entries } = await runStatus(repository, ["--", ...below, ...left], env);
+	const others = status.entries.filter((entry) => !directoriesAbove(entry.path).some((directory) => mounts.has(directory)));
+	return { ...status, entries: [...others, ...entries] };
+}
+
+async function runStatus(repository: Repository, paths: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Status> {
+	const options = ["--porcelain=v2", "-z", "--branch", "--no-ahead-behind", "--no-renames", "--untracked-files=all"];
+	const { stdout, stderr } = await repository.run(["status", ...options, "--ignore-submodules=dirty", ...paths], { env });
 	return parseStatus(stdout, stderr);
 }

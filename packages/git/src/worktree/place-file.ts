@@ -2,6 +2,7 @@ import fs from "node:fs";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { markUnread, readUnseen } from "@robust-sync/system/read-unseen";
 import { isFileMode } from "../files/disk-file.ts";
+import { hasModes } from "../files/file-modes.ts";
 import { ObstacleError } from "../files/obstacle.ts";
 import { type Found, isSame, isSpecial, modeOnDisk, peek } from "../files/on-disk.ts";
 import { OpenDatabases } from "../files/open-files.ts";
@@ -125,7 +126,7 @@ export class Placer {
 				return;
 			// A program wrote the incoming version itself.
 			const isUnexpected = there !== null && !this.#expected.isExpected(change, there.content, there.stats, versions);
-			if (isUnexpected && isSame(live, staged) && this.#hasMode(live, change.after?.mode)) return;
+			if (isUnexpected && isSame(live, staged) && this.#hasMode(change, live)) return;
 			if (there) keepPermissions(staged, there.stats, this.#modeFor(change, there.stats));
 			const { mode, oid } = change.after as TreeEntry;
 			const replaced = await this.#swapper.exchange(change.path, mode, staged, destination, there);
@@ -180,13 +181,13 @@ export class Placer {
 		const live = this.#sites.live(change.path);
 		const isThere = isSame(live, staged);
 		// Only the mode changes: the content is no evidence.
-		if (change.before?.oid === change.after?.oid) return isThere && this.#hasMode(live, change.after?.mode);
+		if (change.before?.oid === change.after?.oid) return isThere && this.#hasMode(change, live);
 		// The file in its place was written over it.
 		return isThere || (isTaken && lstatIfThere(live) !== null);
 	}
 
-	#hasMode(live: Buffer, mode: string | undefined): boolean {
-		return !this.#swapper.hasModes || modeOnDisk(live) === mode;
+	#hasMode({ path: name, after }: TreeChange, live: Buffer): boolean {
+		return modeOnDisk(live) === after?.mode || !hasModes(this.#repository, name);
 	}
 
 	/** Whether a file that appeared while the path was empty adds to the removed version. */
@@ -197,8 +198,9 @@ export class Placer {
 		return before != null && (this.#options.isAddition?.(change.path, before, written) ?? false);
 	}
 
-	#modeFor({ before, after }: TreeChange, onDisk: fs.Stats): string | undefined {
-		return this.#swapper.hasModes ? mergedMode(before?.mode, onDisk, after?.mode) : after?.mode;
+	#modeFor({ path: name, before, after }: TreeChange, onDisk: fs.Stats): string | undefined {
+		const merged = mergedMode(before?.mode, onDisk, after?.mode);
+		return merged === after?.mode || hasModes(this.#repository, name) ? merged : after?.mode;
 	}
 
 	/** A database that a program has open stays: SQLite writes into its open file, and finds the files beside it by name. */

@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { FileExchanger } from "../files/exchange-files.ts";
+import { hasModes } from "../files/file-modes.ts";
 import { type Found, isContent, peek } from "../files/on-disk.ts";
 import { carryBits } from "../files/permissions.ts";
 import type { TreeChange } from "../objects/diff.ts";
@@ -141,7 +142,7 @@ export class Swapper {
 			if (file.oid !== wanted.get(name)) return [];
 			try {
 				const stats = fs.lstatSync(fileSystemPath(this.#repository.root, name), { bigint: true });
-				const isIntact = hasContentOf(file.version, stats) && this.#hasMode(file.mode, stats);
+				const isIntact = hasContentOf(file.version, stats) && this.#hasMode(name, file.mode, stats);
 				return String(stats.ino) === file.version.ino ? [{ path: name, ...file, stats, isIntact }] : [];
 			} catch {
 				return [];
@@ -149,12 +150,7 @@ export class Swapper {
 		});
 	}
 
-	/** Whether the file system has executable bits. */
-	get hasModes(): boolean {
-		return this.#repository.config.get("core.filemode") !== "false";
-	}
-
-	#hasMode(mode: string, stats: fs.BigIntStats): boolean {
-		return !this.hasModes || ((stats.mode & 0o100n) !== 0n) === (mode === "100755");
+	#hasMode(name: GitPath, mode: string, stats: fs.BigIntStats): boolean {
+		return ((stats.mode & 0o100n) !== 0n) === (mode === "100755") || !hasModes(this.#repository, name);
 	}
 }

@@ -105,7 +105,7 @@ export async function leaveExcluded(
 	const entries = await readTreeWhole(repository, head);
 	const names = unhidden.filter((name) => entries.has(name));
 	const present = names.filter((name) => inPlaceOf(repository.root, name) !== null);
-	const onDisk = await cleanEntries(repository, present, await filtersApply(repository));
+	const onDisk = await cleanEntries(repository, present, await filtersApply(repository), entries);
 	const left = present.filter((name) => isSame(onDisk.get(name), entries.get(name)));
 	const leaving = new Set(left);
 	lock.assertHeld();

@@ -7,6 +7,7 @@ import {
 	fileSystemPath,
 	type GitPath,
 	gitPathBytes,
+	hasModes,
 	isContent,
 	type Oid,
 	peek,
@@ -302,10 +303,9 @@ export async function findStaleWrites(
 		const newest = committed.get(name) ?? null;
 		return { name, live, origin: newest && originOf(name, live.content, newest, steps, contents) };
 	});
-	const hasModes = repository.config.get("core.filemode") !== "false";
 	const candidates = found.flatMap(({ name, live: { content, stats }, origin }): Candidate[] => {
 		if (origin === null) return [];
-		const mode = hasModes ? fileMode(stats) : null;
+		const mode = hasModes(repository, name) ? fileMode(stats) : null;
 		return [{ path: name, mode, content, writtenAt: stats.mtimeMs, origin: origin.content, originOid: origin.oid }];
 	});
 	const foreign = candidates.length === 0 ? [] : await withBases(context, candidates, await filtersApply(repository));

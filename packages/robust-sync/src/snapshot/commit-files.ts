@@ -11,6 +11,7 @@ import {
 	readDiskFile,
 	readIgnored,
 	readTreePaths,
+	storedMode,
 	type TreeEntry,
 	updateRef,
 	writeCommit,
@@ -116,7 +117,10 @@ export function changesOf(
 		bytes += file?.content.length ?? 0;
 		if (file === null) {
 			if (entry) changes.push({ path: name, delete: true });
-		} else if (entry?.mode !== file.mode || entry.oid !== file.oid) changes.push({ path: name, mode: file.mode, content: file.content });
+			continue;
+		}
+		const mode = storedMode(context.repository, name, file.mode, entry?.mode);
+		if (entry?.mode !== mode || entry.oid !== file.oid) changes.push({ path: name, mode, content: file.content });
 	}
 	return changes;
 }

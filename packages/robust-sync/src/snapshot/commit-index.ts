@@ -3,6 +3,7 @@ import {
 	type GitPath,
 	type GitResult,
 	hookFailureText,
+	indexModes,
 	type Oid,
 	pathsInIndex,
 	type Repository,
@@ -11,6 +12,7 @@ import {
 	rootTree,
 	stageFiles,
 	storeBlobs,
+	storedMode,
 	writeIndexEntries,
 	writeTree,
 } from "@robust-sync/git";
@@ -105,9 +107,14 @@ async function stageChecked({ repository, paths }: CycleContext, checked: readon
 		paths.staging,
 		checked.map(({ content }) => content),
 	);
+	const recorded = await indexModes(
+		repository,
+		checked.map(({ path: name }) => name),
+	);
+	const modeOf = ({ path: name, mode }: CheckedContent) => storedMode(repository, name, mode, recorded.get(name));
 	await writeIndexEntries(
 		repository,
-		checked.map(({ path: name, mode }, index) => ({ path: name, entry: { mode, oid: oids[index] ?? "" } })),
+		checked.map((file, index) => ({ path: file.path, entry: { mode: modeOf(file), oid: oids[index] ?? "" } })),
 	);
 }
 

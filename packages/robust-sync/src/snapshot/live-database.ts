@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { fileMode, fileSystemPath, type GitPath, type Oid, readTreePaths, withObjectReader } from "@robust-sync/git";
+import { fileMode, fileSystemPath, type GitPath, type Oid, readTreePaths, storedMode, withObjectReader } from "@robust-sync/git";
 import type { CycleContext } from "../context/cycle-context.ts";
 
 /** A database with constant writes is copied at most this often. */
@@ -93,10 +93,11 @@ export async function changedCopies(
 		const changed: DatabaseCopy[] = [];
 		for (const copy of copies) {
 			const entry = entries.get(copy.path);
-			const [info] = entry?.mode === copy.mode ? await reader.infos([entry.oid]) : [null];
+			const mode = storedMode(repository, copy.path, copy.mode, entry?.mode);
+			const [info] = entry?.mode === mode ? await reader.infos([entry.oid]) : [null];
 			// One at a time, and only candidates: they may be large.
 			const known = info?.size === copy.content.length ? (await reader.contents([info.oid]))[0] : undefined;
-			if (known === undefined || !isSameDatabase(known, copy.content)) changed.push(copy);
+			if (known === undefined || !isSameDatabase(known, copy.content)) changed.push({ ...copy, mode });
 		}
 		return changed;
 	});

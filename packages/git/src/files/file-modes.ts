@@ -1,0 +1,115 @@
+import fs from "node:fs";
+import { lstatIfThere } from "@robust-sync/system/lstat";
+import { openBeneath } from "../paths/beneath.ts";
+import { directoriesAbove, fileSystemPath, type GitPath, gitPathOf, mountStoreName, parentOf } from "../paths/git-path.ts";
+import type { Repository } from "../process/repository.ts";
+
+// A file system without permission bits (vfat, some network and FUSE mounts) shows the same mode for every file. git has core.fileMode for
+// a whole repository. A file system that is mounted below the workspace is probed.
+
+/** The mount behind a device number can change: a probe counts this long. */
+const probeValidMs = 60_000;
+
+interface Probe {
+	readonly hasModes: boolean;
+	readonly at: number;
+}
+
+const probes = new WeakMap<Repository, Map<string, Probe>>();
+
+/**
+ * Whether the executable bit of a file at a path can be set and read. Writes a temporary file into our directory at the top of a mounted
+ * file system. If that is impossible (read-only), the answer is true.
+ */
+export function hasModes(repository: Repository, name: GitPath): boolean {
+	if (repository.config.get("core.filemode") === "false") return false;
+	const mount = mountAbove(repository.root, name);
+	if (mount === null) return true;
+	const key = `${mount.device} ${mount.top}`;
+	const known = probes.get(repository)?.get(key);
+	const now = performance.now();
+	if (known !== undefined && now - known.at < probeValidMs) return known.hasModes;
+	const probe = { hasModes: probeModes(repository.root, mount.top), at: now };
+	probes.set(repository, (probes.get(repository) ?? new Map()).set(key, probe));
+	return probe.hasModes;
+}
+
+/**
+ * The mode that git stores for a file: where the file system has no modes, the recorded one stays.
+ * @param onDisk the mode by lstat @param recorded the mode in the index or commit; undefined: a new file
+ */
+export function storedMode<M extends string>(
+	repository: Repository,
+	name: GitPath,
+	onDisk: M,
+	recorded: string | undefined,
+): M | "100644" | "100755" {
+	if (onDisk === "120000" || onDisk === recorded || (onDisk === "100644" && recorded === undefined)) return onDisk;
+	if (hasModes(repository, name)) return onDisk;
+	return recorded === "100755" ? recorded : "100644";
+}
+
+/** The directories of mounted file systems without modes that contain some of these paths. */
+export function mountsWithoutModes(repository: Repository, names: Iterable<GitPath>): Set<GitPath> {
+	const tops = new Set<GitPath>();
+	const seen = new Set<GitPath | null>();
+	for (const name of names) {
+		const parent = parentOf(name);
+		if (seen.has(parent)) continue;
+		seen.add(parent);
+		const top = mountAbove(repository.root, name)?.top;
+		if (top !== undefined && !tops.has(top) && !hasModes(repository, name)) tops.add(top);
+	}
+	return tops;
+}
+
+/** The file system of a path's directory, if it is not that of the workspace. */
+function mountAbove(root: string, name: GitPath): { readonly top: GitPath; readonly device: number } | null {
+	const own = fs.statSync(root).dev;
+	let [top, last]: [GitPath | null, number] = [null, own];
+	for (const directory of directoriesAbove(name)) {
+		const device = deviceOf(root, directory);
+		// Below a missing directory nothing exists.
+		if (device === null) break;
+		if (device !== last) top = device === own ? null : directory;
+		last = device;
+	}
+	return top === null ? null : { top, device: last };
+}
+
+function deviceOf(root: string, directory: GitPath): number | null {
+	try {
+		const stats = lstatIfThere(fileSystemPath(root, directory));
+		return stats?.isDirectory() ? stats.dev : null;
+	} catch {
+		return null;
+	}
+}
+
+function probeModes(root: string, top: GitPath): boolean {
+	try {
+		const place = openBeneath(root, gitPathOf(`${top}/${mountStoreName}/.modes-${process.pid}`), { makeParents: true, mode: 0o700 });
+		try {
+			return hasExecutableBit(place.file);
+		} finally {
+			place.close();
+		}
+	} catch {
+		return true;
+	}
+}
+
+function hasExecutableBit(file: Buffer): boolean {
+	const isExecutable = () => (fs.lstatSync(file).mode & 0o100) !== 0;
+	fs.rmSync(file, { force: true });
+	fs.closeSync(fs.openSync(file, "wx", 0o600));
+	try {
+		if (isExecutable()) return false;
+		fs.chmodSync(file, 0o700);
+		return isExecutable();
+	} catch {
+		return false;
+	} finally {
+		fs.rmSync(file, { force: true });
+	}
+}
