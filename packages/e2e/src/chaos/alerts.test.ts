@@ -17,3 +17,11 @@ test.each<readonly [string, Notifications, readonly string[]]>([
 	const earlier = { ...outage, from: 70_000, to: 80_000 };
 	expect(checkAlerts(notifications, [earlier, outage], [outage], ["helios"]).map(({ what }) => what)).toEqual(problems);
 });
+
+test.each([
+	[0, ["alert without a reason: helios sync: sync"]],
+	[30_000, []],
+])("chaos alerts: one 80 s after its cause, nodes at rest after %i ms → its problems", (restMs, problems) => {
+	const notifications = [alert("sync", 120_000), alert("sync", 230_000), alert("sync", 240_000, false)];
+	expect(checkAlerts(notifications, [outage], [outage], ["helios"], restMs).map(({ what }) => what)).toEqual(problems);
+});

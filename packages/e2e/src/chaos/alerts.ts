@@ -79,8 +79,8 @@ const reasons: readonly { readonly id: RegExp; readonly kinds: readonly Incident
 /** Alerts of events, which are sent once and have no end (`once` in packages/monitor/src/checks). */
 const isEvent = /^clock:step|^sync:(history|skipped|secret)/;
 
-/** The longest delay of an alert after its cause: its own delay, the rounds, the peers' heartbeats, a slow machine. */
-const slackMs = 60_000;
+/** The longest delay of an alert after its cause: its own delay, the rounds, the peers' heartbeats, those of a busy machine. */
+const usualSlackMs = 60_000;
 
 const crashLoopMs = 10 * 60_000;
 const crashLoopStarts = 3;
@@ -89,14 +89,17 @@ const crashLoopStarts = 3;
  * Alerts that came without a reason, that stayed after the end, and that never came although they had to.
  * @param outages incidents that lasted long enough for an alert to be required
  * @param watchers names of the nodes whose monitors ran
+ * @param restMs how long the nodes took to come to rest: on a machine that is slow by so much, an alert may be later by as much
  */
 export function checkAlerts(
 	notifications: readonly Notification[],
 	incidents: readonly Incident[],
 	outages: readonly Incident[],
 	watchers: readonly string[],
+	restMs = 0,
 ): Problem[] {
 	const problems: Problem[] = [];
+	const slackMs = usualSlackMs + restMs;
 	for (const { at, node, id, firing, summary } of notifications) {
 		if (!firing) continue;
 		const kinds = reasons.find((reason) => reason.id.test(id))?.kinds ?? [];

@@ -251,7 +251,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 		say(`healed after ${made} troubles; ${ledger.size} writes`);
 
 		const isAtRest = await waitUntil(() => new Set(standOf(world, hub, machines)).size === 1, isOneLiner ? quiesceMs / 4 : quiesceMs);
-		if (isAtRest) say(`at rest ${Math.round(elapsed() - healedAt)} ms after that`);
+		const restMs = elapsed() - healedAt;
+		if (isAtRest) say(`at rest ${Math.round(restMs)} ms after that`);
 		else
 			found.push({
 				what: `not at rest: ${standOf(world, hub, machines)
@@ -263,7 +264,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 				() => checkAlerts(readNotifications(notified, incidents), incidents, [], []).every(({ what }) => !what.includes("never over")),
 				alertsOverMs,
 			);
-			found.push(...checkAlerts(readNotifications(notified, incidents), incidents, outages, names));
+			found.push(...checkAlerts(readNotifications(notified, incidents), incidents, outages, names, restMs));
 		}
 		for (const loop of loops) if (loop.pid) process.kill(-loop.pid, "SIGKILL");
 		for (const problems of await Promise.all(machines.map((machine) => machine.stop(40_000))))
