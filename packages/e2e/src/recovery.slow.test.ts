@@ -134,10 +134,13 @@ describe("operations that a person left open stay and are reported; syncing cont
 		await node.once();
 	});
 
-	test("left open: a bisect → left alone and reported", async () => {
+	test.each([
+		["with a commit checked out", ["HEAD", "HEAD~2"]],
+		["with the branch checked out", []],
+	])("left open: a bisect %s → left alone and reported", async (_what, commits) => {
 		node.write("c", "1");
 		await node.once();
-		node.git("bisect", "start", "HEAD", "HEAD~2");
+		node.git("bisect", "start", ...commits);
 		const failure = await node.failure();
 		expect(failure).toMatchObject({ code: "OPERATION_OPEN", message: expect.stringContaining("bisect") });
 		node.git("bisect", "reset");

@@ -1,10 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { personEnvironment, Scratch, until } from "../fixtures/scratch.ts";
 import { findLockFiles, lockHolder, setAsideLockFile } from "./lock-files.ts";
-import { operationInProgress } from "./operation.ts";
+import { endCommands, operationInProgress } from "./operation.ts";
 import type { Repository } from "./repository.ts";
 
 let scratch: Scratch;
@@ -172,12 +172,25 @@ describe("operations that a person left open are named", () => {
 	});
 
 	test("open operation: nothing → none", () => expect(operationInProgress(repository.gitDirectory)).toBeNull());
-	test("open operation: a merge → named", () => expect(open(() => scratch.git("w", "merge", "other"))).toBe("merge"));
-	test("open operation: a rebase → named", () => expect(open(() => scratch.git("w", "rebase", "other"))).toBe("rebase"));
-	test("open operation: a rebase of the old kind → named", () =>
-		expect(open(() => scratch.git("w", "rebase", "--apply", "other"))).toBe("rebase"));
-	test("open operation: a cherry-pick → named", () => expect(open(() => scratch.git("w", "cherry-pick", "other"))).toBe("cherry-pick"));
-	test("open operation: a revert → named", () => expect(open(() => scratch.git("w", "revert", "--no-edit", "HEAD~1"))).toBe("revert"));
+	test.each([
+		["a merge", "merge", ["merge", "other"]],
+		["a rebase", "rebase", ["rebase", "other"]],
+		["a rebase of the old kind", "rebase", ["rebase", "--apply", "other"]],
+		["a cherry-pick", "cherry-pick", ["cherry-pick", "other"]],
+		["a revert", "revert", ["revert", "--no-edit", "HEAD~1"]],
+		["a mailbox that is applied", "am", ["am", "../patch"]],
+		["a bisect", "bisect", ["bisect", "start"]],
+	] as const)("open operation: %s → named, with commands that git has", (_what, name, command) => {
+		scratch.write("patch", scratch.git("w", "format-patch", "-1", "--stdout", "other"));
+		expect(open(() => scratch.git("w", ...command))).toBe(name);
+		const commands = endCommands(name).split(" or ");
+		const run = (text: string) =>
+			execFileSync("bash", ["-c", text], { cwd: scratch.path("w"), env: personEnvironment(scratch.directory), stdio: "ignore" });
+		// The conflict is still there: git refuses to finish, and it knows the option.
+		for (const finish of commands.slice(0, -1)) expect(() => run(finish)).toThrow(expect.not.objectContaining({ status: 129 }));
+		run(commands.at(-1) ?? "");
+		expect(operationInProgress(repository.gitDirectory)).toBeNull();
+	});
 	test.each(["revert", "cherry-pick"])("open operation: several commits, the first resolved, of a %s → named", (name) => {
 		const commits = name === "revert" ? ["HEAD~1", "HEAD"] : ["other", "other~1"];
 		scratch.git("w", "commit", "-q", "--allow-empty", "-m", "more");
@@ -187,9 +200,4 @@ describe("operations that a person left open are named", () => {
 		expect(fs.existsSync(path.join(repository.gitDirectory, "sequencer/todo"))).toBe(true);
 		expect(operationInProgress(repository.gitDirectory)?.name).toBe(name);
 	});
-	test("open operation: a mailbox that is applied → named", () => {
-		scratch.write("patch", scratch.git("w", "format-patch", "-1", "--stdout", "other"));
-		expect(open(() => scratch.git("w", "am", scratch.path("patch")))).toBe("am");
-	});
-	test("open operation: a bisect → named", () => expect(open(() => scratch.git("w", "bisect", "start"))).toBe("bisect"));
 });

@@ -15,8 +15,9 @@ export interface OperationInProgress {
 /** An operation with its article, for a sentence. */
 export const operationText = (name: OperationName): string => `${name === "am" ? "an" : "a"} ${name}`;
 
-/** The command that gives an operation up. */
-export const abortCommand = (name: OperationName): string => (name === "bisect" ? "git bisect reset" : `git ${name} --abort`);
+/** The commands that finish an operation or give it up. git has none that finishes a bisect. */
+export const endCommands = (name: OperationName): string =>
+	name === "bisect" ? "git bisect reset" : `git ${name} --continue or git ${name} --abort`;
 
 const sequencer = "sequencer";
 const marks: readonly (readonly [name: OperationName, file: string])[] = [

@@ -1,4 +1,4 @@
-import { abortCommand, operationText } from "@robust-sync/git";
+import { endCommands, operationText } from "@robust-sync/git";
 import { formatDuration, formatTime } from "@robust-sync/system/durations";
 import { type PeerState, peerLiveness } from "@robust-sync/workspace";
 import type { Finding, Problem } from "../findings.ts";
@@ -48,10 +48,7 @@ export function checkConflicts(facts: Facts): Finding {
 			severity: "warning",
 			title: `${operationText(repository.operation)} is left open`,
 			detail: `A git ${repository.operation} has been left open since ${formatTime(since, now)} (${formatDuration(open)}); nothing is synced meanwhile.`,
-			action:
-				repository.operation === "merge"
-					? resolve
-					: `git status; then git ${repository.operation} --continue or ${abortCommand(repository.operation)}`,
+			action: repository.operation === "merge" ? resolve : `git status; then ${endCommands(repository.operation)}`,
 			since,
 			notify: long,
 			symptomOf: [name],

@@ -171,11 +171,13 @@ async function clearStaging({ paths }: CycleContext): Promise<null> {
 
 async function leaveOpenOperation({ repository }: CycleContext): Promise<null> {
 	const operation = operationInProgress(repository.gitDirectory);
-	if (!operation || operation.name === "bisect") return null;
+	if (!operation) return null;
 	const next =
-		operation.name === "merge"
-			? "run 'conflict-resolver --resolve' (or --abort)"
-			: `finish it with 'git ${operation.name} --continue' (or --abort), or run 'conflict-resolver --resolve'`;
+		operation.name === "bisect"
+			? "end it with 'git bisect reset'"
+			: operation.name === "merge"
+				? "run 'conflict-resolver --resolve' (or --abort)"
+				: `finish it with 'git ${operation.name} --continue' (or --abort), or run 'conflict-resolver --resolve'`;
 	throw new SyncError(
 		"OPERATION_OPEN",
 		`${operationText(operation.name)} is in progress, begun by a person: ${next}; syncing continues after that`,
@@ -199,8 +201,6 @@ async function attachDetachedHead(context: CycleContext): Promise<string | null>
 		}
 		throw wrongBranch(attached, memory.branch);
 	}
-	if (operationInProgress(repository.gitDirectory)?.name === "bisect")
-		throw new SyncError("OPERATION_OPEN", "a bisect is in progress: finish it with 'git bisect reset'; syncing continues after that");
 	const target = config.syncBranch ?? memory.branch ?? (await lastBranch(context)) ?? (await onlyBranch(context));
 	if (target === null)
 		throw new SyncError("DETACHED_HEAD", "HEAD is detached and no branch is configured: run 'git checkout <branch>', or set SYNC_BRANCH");

@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import {
-	abortCommand,
+	endCommands,
 	findLockFiles,
 	isIndexWhole,
 	lockHolder,
@@ -86,7 +86,7 @@ export async function checkRepository(repository: Repository, config: Config): P
 				`${operationText(operation.name)} is open: nothing is synced until it is finished or ended`,
 				operation.name === "merge"
 					? "conflict-resolver --report; conflict-resolver --resolve"
-					: `git status; ${abortCommand(operation.name)}`,
+					: `git status; then ${endCommands(operation.name)}`,
 			),
 		);
 	else if (branch === null) found.push(failed(check, "HEAD is detached: no branch is synced", "git checkout <branch>"));
