@@ -121,6 +121,28 @@ const obstacles: readonly Obstacle[] = [
 		meanwhile: { "d/a.md": "one\n", "d/b.md": "one\n" },
 	},
 	{
+		name: "an immutable file, a directory at the peer",
+		files: { "data.md": "one\n" },
+		place: (chad) => makeImmutable(chad.path("data.md")),
+		change(helios) {
+			helios.remove("data.md");
+			helios.write("data.md/inner.md", "two\n");
+		},
+		held: ["data.md not-permitted", "data.md/inner.md not-permitted"],
+		meanwhile: { "data.md": "one\n" },
+	},
+	{
+		name: "an immutable file, its directory a file at the peer",
+		files: { "d/a.md": "one\n", "d/b.md": "one\n" },
+		place: (chad) => makeImmutable(chad.path("d/a.md")),
+		change(helios) {
+			helios.remove("d");
+			helios.write("d", "two\n");
+		},
+		held: ["d/a.md not-permitted"],
+		meanwhile: { "d/a.md": "one\n" },
+	},
+	{
 		name: "a file that is a mount point",
 		files: { "data.md": "one\n" },
 		place: (chad) => {

@@ -66,11 +66,14 @@ export async function rebuildIndex(repository: Repository, label: string): Promi
 	return destination;
 }
 
-/** What one path of the index becomes; null: it is removed. */
+/** What one path of the index becomes; null, or an entry of a directory: it is removed. */
 export interface IndexEntry {
 	readonly path: GitPath;
 	readonly entry: { readonly mode: string; readonly oid: Oid } | null;
 }
+
+/** The mode of a directory in a tree. git would take it as a sparse directory, and spoil the names below it. */
+const directoryMode = "040000";
 
 /** The input for git is written in pieces of this many entries. */
 const entriesAPiece = 512;
@@ -81,7 +84,7 @@ function* indexInfo(entries: readonly IndexEntry[], zeroOid: Oid): Generator<Buf
 	const piece = () => Buffer.from(lines.splice(0).join(""), "latin1");
 	for (const { path: name } of entries) if (lines.push(`0 ${zeroOid}\t${name}\0`) >= entriesAPiece) yield piece();
 	for (const { path: name, entry } of entries)
-		if (entry && lines.push(`${entry.mode} ${entry.oid}\t${name}\0`) >= entriesAPiece) yield piece();
+		if (entry && entry.mode !== directoryMode && lines.push(`${entry.mode} ${entry.oid}\t${name}\0`) >= entriesAPiece) yield piece();
 	yield piece();
 }
 

@@ -132,6 +132,11 @@ export async function readTreePaths(repository: Repository, commit: Oid, names: 
 	return found;
 }
 
+/** The files, links and submodules that a commit or tree has at some paths. A path that is a directory there has none. @throws GitError */
+export async function readTreeFiles(repository: Repository, commit: Oid, names: readonly GitPath[]): Promise<Map<GitPath, TreeEntry>> {
+	return new Map([...(await readTreePaths(repository, commit, names))].filter(([, { mode }]) => mode !== "040000"));
+}
+
 /** Makes trees from others by changes of files. Nothing is written: `objects` has what is new. */
 export class TreeMaker {
 	readonly #reader: ObjectReader;

@@ -13,7 +13,7 @@ import {
 	openMergeStore,
 	readHead,
 	readObjectsWhole,
-	readTreePaths,
+	readTreeFiles,
 	type TreeEntry,
 	withObjectReader,
 	writeCommit,
@@ -82,7 +82,7 @@ async function entriesAt(
 	commit: Oid,
 	writes: readonly Pick<ForeignWrite, "path">[],
 ): Promise<Map<GitPath, TreeEntry>> {
-	return await readTreePaths(
+	return await readTreeFiles(
 		repository,
 		commit,
 		writes.map((write) => write.path),

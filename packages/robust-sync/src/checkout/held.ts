@@ -7,7 +7,7 @@ import {
 	isSameEntry,
 	localExcludes,
 	readObjectsWhole,
-	readTreePaths,
+	readTreeFiles,
 	type Status,
 	type StatusEntry,
 	stampOf,
@@ -208,7 +208,7 @@ async function headEntries(
 	names: readonly GitPath[],
 ): Promise<Map<GitPath, TreeEntry | null>> {
 	if (head === null) return new Map();
-	const entries = await readTreePaths(repository, head, names);
+	const entries = await readTreeFiles(repository, head, names);
 	return new Map(names.map((name) => [name, entries.get(name) ?? null]));
 }
 

@@ -11,7 +11,7 @@ import {
 	openMergeStore,
 	type Repository,
 	readableVersions,
-	readTreePaths,
+	readTreeFiles,
 	updateRef,
 	walkCommits,
 	writeCommit,
@@ -388,7 +388,7 @@ async function leaveOut(
 	await updateRef(repository, `refs/heads/${syncedBranch(context)}`, newHead, head, "robust-sync: leave out what the hub refuses");
 	memory.dirty.invalidate();
 	const names = [...found.refused.keys(), ...found.knownHere];
-	const entries = await readTreePaths(repository, newHead, names);
+	const entries = await readTreeFiles(repository, newHead, names);
 	await writeIndexEntries(
 		repository,
 		names.map((name) => ({ path: name, entry: entries.get(name) ?? null })),

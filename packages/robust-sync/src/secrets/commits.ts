@@ -6,6 +6,7 @@ import {
 	openMergeStore,
 	readDiskFile,
 	readObjects,
+	readTreeFiles,
 	readTreePaths,
 	replaceInCommits,
 	stampOf,
@@ -151,7 +152,7 @@ export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, 
 	faultPoint("secret-kept");
 	await updateRef(repository, `refs/heads/${syncedBranch(context)}`, newHead, head, "robust-sync: leave out what holds a secret");
 	memory.dirty.invalidate();
-	const entries = await readTreePaths(repository, newHead, names);
+	const entries = await readTreeFiles(repository, newHead, names);
 	await writeIndexEntries(
 		repository,
 		names.map((name) => ({ path: name, entry: entries.get(name) ?? null })),

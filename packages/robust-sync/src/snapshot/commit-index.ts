@@ -8,7 +8,7 @@ import {
 	pathsInIndex,
 	type Repository,
 	readHead,
-	readTreePaths,
+	readTreeFiles,
 	rootTree,
 	stageFiles,
 	storeBlobs,
@@ -43,7 +43,7 @@ async function restoreInIndex(repository: Repository, head: Oid, names: readonly
 	const listed = await pathsInIndex(repository, names);
 	const vanished = names.filter((name) => !listed.has(name));
 	if (vanished.length === 0) return [];
-	const entries = await readTreePaths(repository, head, vanished);
+	const entries = await readTreeFiles(repository, head, vanished);
 	await writeIndexEntries(
 		repository,
 		[...entries].map(([name, entry]) => ({ path: name, entry })),

@@ -1,4 +1,4 @@
-import { GitError, readHead, readTreePaths, writeIndexEntries } from "@robust-sync/git";
+import { GitError, readHead, readTreeFiles, writeIndexEntries } from "@robust-sync/git";
 import { faultPoint } from "@robust-sync/system/fault-points";
 import { fileStamp } from "@robust-sync/system/file-stamp";
 import type { CycleContext } from "../context/cycle-context.ts";
@@ -40,7 +40,7 @@ export async function refreshIndex({ repository, memory, lock, log }: CycleConte
 	try {
 		const { oid } = await readHead(repository);
 		if (oid === null) return;
-		const entries = await readTreePaths(repository, oid, names);
+		const entries = await readTreeFiles(repository, oid, names);
 		lock.assertHeld();
 		await writeIndexEntries(
 			repository,

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
-import { fileMode, fileSystemPath, type GitPath, type Oid, readTreePaths, storedMode, withObjectReader } from "@robust-sync/git";
+import { fileMode, fileSystemPath, type GitPath, type Oid, readTreeFiles, storedMode, withObjectReader } from "@robust-sync/git";
 import type { CycleContext } from "../context/cycle-context.ts";
 
 /** A database with constant writes is copied at most this often. */
@@ -84,7 +84,7 @@ export async function changedCopies(
 	copies: readonly DatabaseCopy[],
 ): Promise<DatabaseCopy[]> {
 	if (head === null || copies.length === 0) return [...copies];
-	const entries = await readTreePaths(
+	const entries = await readTreeFiles(
 		repository,
 		head,
 		copies.map((copy) => copy.path),
