@@ -41,7 +41,7 @@ export * from "./objects/tree-paths.ts";
 export { readTreeFiles, readTreePaths, rootTree } from "./objects/trees.ts";
 export { writeCommit } from "./objects/write-commit.ts";
 export * from "./paths/beneath.ts";
-export * from "./paths/beside-path.ts";
+export * from "./paths/conflict-copy.ts";
 export * from "./paths/git-path.ts";
 export * from "./paths/verify-path.ts";
 export * from "./process/errors.ts";

@@ -19,7 +19,7 @@ import { openPort } from "./open-port.ts";
 import type { Options } from "./options.ts";
 import { heartbeatConfig } from "./settings.ts";
 
-// All modes but `--status`: loaded when needed, so that a look at the state is quick (bin/build/build.mjs).
+// All modes but `--status`: loaded when needed, so that reading the state is quick (bin/build/build.mjs).
 
 /** Runs continuously, in the foreground; is its own supervisor where there is no service manager. @returns the exit code */
 export async function run(options: Options): Promise<number> {

@@ -21,10 +21,10 @@ const mostEntries = 200_000;
  */
 export function listMessages(paths: WorkspacePaths, { node, limit }: { node?: string | undefined; limit: number }): DeliveredMessage[] {
 	const found: (DeliveredMessage & { readonly name: string })[] = [];
-	let looked = 0;
+	let visited = 0;
 	const walk = (directory: string, sender: string, depth: number) => {
 		for (const entry of entriesOf(path.join(paths.root, directory))) {
-			if (++looked > mostEntries) return;
+			if (++visited > mostEntries) return;
 			const name = `${directory}/${entry.name}`;
 			if (entry.isDirectory() && depth < deepest) walk(name, sender, depth + 1);
 			else if (entry.isFile()) found.push({ node: sender, path: name, name: entry.name });

@@ -36,7 +36,7 @@ export interface ChaosResult {
 	readonly writes: number;
 	readonly troubles: number;
 	readonly commits: number;
-	/** Kept for a look when there are problems; else removed. */
+	/** Kept for examination when there are problems; else removed. */
 	readonly directory: string;
 }
 

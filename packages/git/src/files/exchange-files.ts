@@ -46,7 +46,7 @@ export class FileExchanger {
 	readonly #waiting: ((done: boolean) => void)[] = [];
 	#ended = false;
 	/**
-	 * Whether files can be exchanged, as soon as that is known. Who looks at a file first and has to wait for this then, exchanges what
+	 * Whether files can be exchanged, as soon as that is known. A caller that reads a file first and then has to wait for this exchanges what
 	 * may have been written meanwhile.
 	 */
 	readonly ready: Promise<boolean>;

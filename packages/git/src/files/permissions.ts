@@ -102,7 +102,7 @@ export async function inheritingDirectories(root: string, parents: readonly (Git
 		try {
 			found = lstatIfThere(name === null ? root : fileSystemPath(root, name));
 		} catch {
-			// No permission to look: placing the file reports that.
+			// No permission to read it: placing the file reports that.
 		}
 		stats.set(name, found);
 		return found;

@@ -19,7 +19,7 @@ export interface SideHistory {
 export interface HistoryReader {
 	/** From openMergeStore. */
 	readonly store: Repository;
-	/** Names at the top of a tree that are not looked at. */
+	/** Names at the top of a tree that are left out. */
 	readonly isOwn: IsOwnName;
 	/** One of `store` that is open already. */
 	readonly reader?: ObjectReader;

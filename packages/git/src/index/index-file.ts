@@ -47,7 +47,7 @@ export function isIndexMissing({ gitDirectory }: Pick<Repository, "gitDirectory"
 	return !fs.existsSync(path.join(gitDirectory, "index"));
 }
 
-/** Makes the index hold exactly what a tree or commit has, with no look at the working tree. @throws GitError */
+/** Makes the index hold exactly what a tree or commit has, without reading the working tree. @throws GitError */
 export async function readTreeIntoIndex(repository: Repository, tree: Oid): Promise<void> {
 	await repository.run(["read-tree", "--end-of-options", tree]);
 }

@@ -5,7 +5,7 @@ import { idLengthOf } from "../objects/object-id.ts";
 import { type GitPath, splitRecords } from "../paths/git-path.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 
-// gitformat-index(5). The entries that we write have no times (`update-index --index-info`), so that the next git that looks at the working
+// gitformat-index(5). The entries that we write have no times (`update-index --index-info`), so that the next git that reads the working
 // tree reads each file once, to learn that it is unchanged. That read would be taken for one of a program.
 
 /** The expected index entry, and the state of its file on disk. */

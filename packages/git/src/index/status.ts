@@ -24,7 +24,7 @@ export interface Status {
 	readonly entries: readonly StatusEntry[];
 	/** What differs under a name that no working tree may have. */
 	readonly refused: readonly RawPath[];
-	/** Directories that could not be looked into: what is in them is neither changed nor gone, but unknown. */
+	/** Directories that could not be read: what is in them is neither changed nor gone, but unknown. */
 	readonly unreadable: readonly GitPath[];
 }
 

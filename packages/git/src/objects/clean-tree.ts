@@ -385,7 +385,7 @@ function cleanCommitContent(commit: Oid, text: string, { tree, refused }: Verdic
 const cleaners = new Map<string, TreeCleaner>();
 
 /**
- * For each of some commits the version that may be read (see above). What was looked at before is remembered: a process is started for
+ * For each of some commits the version that may be read (see above). Results are remembered: a process is started for
  * new commits only, which reads the trees that are new.
  * @param store from openMergeStore
  * @param isOwn names at the top of the tree that never are part of it

@@ -15,7 +15,7 @@ function readOid(file: string): Oid | null {
 
 /**
  * The commit that `ref` (a full name, such as refs/heads/main) names, or null. Reads the loose file if there is one; else starts git.
- * Whether the commit can be read is not looked at: a branch in a damaged repository is not one that has no commits.
+ * Whether the commit can be read is not checked: a branch in a damaged repository is not one that has no commits.
  */
 export async function readRef(repository: Repository, ref: string): Promise<Oid | null> {
 	if (repository.config.get("extensions.refstorage") === undefined) {

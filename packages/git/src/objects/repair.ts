@@ -59,7 +59,7 @@ export function removeCommitGraph(repository: Repository): void {
 	for (const name of ["commit-graph", "commit-graphs"]) rmSync(path.join(info, name), { recursive: true, force: true });
 }
 
-/** Whether there is such a commit; what it refers to is not looked at. */
+/** Whether there is such a commit; what it refers to is not checked. */
 export async function hasCommit(repository: Repository, commit: Oid): Promise<boolean> {
 	const { exitCode } = await repository.run(["cat-file", "-e", `${commit}^{commit}`], { accept: [0, 1, 128] });
 	return exitCode === 0;

@@ -110,7 +110,7 @@ export function pathIn(directory: GitPath, name: string): GitPath {
 	return gitPathOf(directory === workspaceRoot ? name : `${withoutSlash(directory)}/${name}`);
 }
 
-/** A directory as git prints one that it did not look into. */
+/** A directory as git prints one that it did not read. */
 export function withSlash(name: GitPath): GitPath {
 	return (name.endsWith("/") ? name : `${name}/`) as GitPath;
 }

@@ -2,7 +2,7 @@
 // file system is: a name that is harmless here overwrites a repository's own files on a node that has the other one.
 // Names have one character for each byte.
 
-/** Every path that could be refused has one of these; nearly all have none. A component that begins with `.`, `g` or a byte above ASCII is looked at. */
+/** Every path that could be refused has one of these; nearly all have none. A component that begins with `.`, `g` or a byte above ASCII is checked. */
 const suspicious = /^$|\0|^\/|\/\/|\/$|(?:^|[/\\])[.gG\x80-\xff]/;
 
 /** Code points that HFS+ leaves out when it compares names. */

@@ -9,7 +9,7 @@ const hooksOf = {
 } as const;
 
 /**
- * The message when a hook of this repository stopped a command: what happened, and which files to look at.
+ * The message when a hook of this repository stopped a command: what happened, and which files to check.
  *
  * @param action what was stopped
  * @param what in words: "refused the commit"

@@ -30,7 +30,7 @@ function readEntries(directory: string) {
 	return readdirSync(directory, { withFileTypes: true });
 }
 
-/** Deeper branch names than this are not looked at for leftover locks. */
+/** Deeper branch names than this are not searched for leftover locks. */
 const maxRefDepth = 8;
 
 /** Every lock file in the git directory itself and below refs/. */
@@ -64,7 +64,7 @@ function inside(directory: string, parent: string): boolean {
 
 /**
  * Who holds a lock file: a process that has it open, else a git that works in this repository (git closes its lock while a
- * hook or an editor runs). Looks through /proc (proc(5)); processes that we may not look into count when they are gits in the same directory only.
+ * hook or an editor runs). Searches /proc (proc(5)); a process that we may not read counts only if it is a git in the same directory.
  */
 export function lockHolder(repository: Repository, file: string): GitLockFile["holder"] {
 	const target = statSync(file, { throwIfNoEntry: false });
@@ -96,7 +96,7 @@ export function lockHolder(repository: Repository, file: string): GitLockFile["h
 }
 
 /**
- * Moves a lock file that no process holds to `<git directory>/robust-sync/stale-locks/`, where a person can look at it.
+ * Moves a lock file that no process holds to `<git directory>/robust-sync/stale-locks/`, where a person can read it.
  * @returns where it is now; null: it was removed or replaced before
  */
 export function setAsideLockFile(repository: Repository, file: string, inode: number, label: string): string | null {

@@ -4,7 +4,7 @@ import { fileSystemPath, type GitPath } from "../paths/git-path.ts";
 import { ignoreProgress, type OnProgress, type Progress } from "./progress.ts";
 import type { Oid, Repository } from "./repository.ts";
 
-/** A process that ends sooner is not looked at. */
+/** A process that ends sooner is not watched. */
 const shownAfterMs = 2_000;
 const intervalMs = 1_000;
 const estimateTimeoutMs = 60_000;
@@ -16,17 +16,17 @@ export type WatchProcess = (pid: number) => () => void;
 
 /**
  * Polls a process that runs for longer than a moment. Costs nothing without a listener.
- * @param look what it has done so far @param begin called once, before the first look; never throws
+ * @param measure its progress so far @param begin called once, before the first measurement; never throws
  */
-function watching(onProgress: OnProgress, look: (pid: number) => Progress, begin?: () => void): WatchProcess | undefined {
+function watching(onProgress: OnProgress, measure: (pid: number) => Progress, begin?: () => void): WatchProcess | undefined {
 	if (onProgress === ignoreProgress) return undefined;
 	return (pid) => {
 		let interval: NodeJS.Timeout | undefined;
 		const lookAgain = () => {
 			try {
-				onProgress(look(pid));
+				onProgress(measure(pid));
 			} catch {
-				// What cannot be looked at is not shown.
+				// What cannot be read is not shown.
 			}
 		};
 		const timer = setTimeout(() => {
@@ -104,12 +104,12 @@ export function watchFiles(
 ): WatchProcess | undefined {
 	let done = 0;
 	let places: ReadonlyMap<string, number> = new Map();
-	const look = (pid: number) => {
+	const measure = (pid: number) => {
 		if (isMade) done = countMade(names, root, done);
 		else for (const file of openFiles(pid)) done = Math.max(done, places.get(file) ?? 0);
 		return { what, done: before + done, total, unit: "files" };
 	};
-	return watching(onProgress, look, () => {
+	return watching(onProgress, measure, () => {
 		if (isMade) return;
 		const real = realPath(root);
 		places = new Map(names.map((name, index) => [fileSystemPath(real, name).toString("latin1"), index]));
@@ -168,11 +168,11 @@ export function watchPush(repository: Repository, remote: string, commit: Oid): 
 		const { stdout } = await repository.run(args, { timeoutMs: estimateTimeoutMs });
 		total = Number(stdout.toString("latin1")) || null;
 	};
-	const look = (pid: number) => {
+	const measure = (pid: number) => {
 		sent = Math.max(sent, bytesOf("pack-objects", "wchar", pid) ?? 0);
 		// Objects may be packed in another way than they lie here.
 		if (total !== null && sent > total) total = sent;
 		return { what: "sending", done: sent, total, unit: "bytes" };
 	};
-	return watching(repository.onProgress, look, () => void estimate().catch(() => undefined));
+	return watching(repository.onProgress, measure, () => void estimate().catch(() => undefined));
 }

@@ -90,7 +90,7 @@ function removeEmpty(directory: string): void {
 	}
 }
 
-/** `ssh -O exit` speaks to the socket only: it works without the network, and the host name is not looked at. */
+/** `ssh -O exit` speaks to the socket only: it works without the network, and the host name does not matter. */
 async function closeMaster(socket: string): Promise<void> {
 	await new Promise<void>((resolve) => {
 		const child = spawn("ssh", ["-o", "BatchMode=yes", "-S", socket, "-O", "exit", "unused"], {

@@ -55,7 +55,7 @@ export class HeldPaths {
 		try {
 			const first = this.#sites.of(change.path).backup.first(change.path);
 			const live = this.#sites.live(change.path);
-			if (lstatIfThere(live) === null && lstatIfThere(first) !== null) this.#taken.putBack(change.path, first);
+			if (lstatIfThere(live) === null && lstatIfThere(first) !== null) this.#taken.relink(change.path, first);
 			const stats = lstatIfThere(live);
 			if (stats === null) return change.before === null ? statStamp(null) : null;
 			const there = peek(live);

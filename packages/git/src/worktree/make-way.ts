@@ -5,7 +5,7 @@ import { isSpecial, readContent } from "../files/on-disk.ts";
 import type { TreeChange } from "../objects/diff.ts";
 import { blobOid } from "../objects/objects.ts";
 import { beneath } from "../paths/beneath.ts";
-import { besidePath } from "../paths/beside-path.ts";
+import { conflictCopyPath } from "../paths/conflict-copy.ts";
 import { directoriesAbove, type GitPath, parentOf } from "../paths/git-path.ts";
 import type { Repository } from "../process/repository.ts";
 import type { Sites } from "./sites.ts";
@@ -47,7 +47,7 @@ export class WayMaker {
 				if (isSpecial(live)) throw new ObstacleError("in-the-way");
 				if (stats && !stats.isDirectory()) {
 					const content = readContent(live, stats) ?? Buffer.alloc(0);
-					beneath(root, besidePath(directory, blobOid(content, objectFormat)), (beside) => fs.renameSync(live, beside));
+					beneath(root, conflictCopyPath(directory, blobOid(content, objectFormat)), (beside) => fs.renameSync(live, beside));
 					this.#taken.rescued.push(directory);
 				}
 				if (!stats?.isDirectory()) fs.mkdirSync(live);
@@ -57,11 +57,11 @@ export class WayMaker {
 	}
 
 	/** Removes a directory in the place of a file if it and all below are empty. */
-	giveWay(directory: Buffer): boolean {
+	removeEmptyTree(directory: Buffer): boolean {
 		try {
 			for (const name of fs.readdirSync(directory, { encoding: "buffer" })) {
 				const below = Buffer.concat([directory, Buffer.from("/"), name]);
-				if (!lstatIfThere(below)?.isDirectory() || !this.giveWay(below)) return false;
+				if (!lstatIfThere(below)?.isDirectory() || !this.removeEmptyTree(below)) return false;
 			}
 			fs.rmdirSync(directory);
 			return true;
@@ -71,8 +71,8 @@ export class WayMaker {
 	}
 
 	/** The directory keeps the name; the incoming file is placed beside it, and the next snapshot commits that. */
-	placeBeside(change: TreeChange, staged: string): void {
-		const beside = this.#sites.live(besidePath(change.path, change.after?.oid ?? ""));
+	placeConflictCopy(change: TreeChange, staged: string): void {
+		const beside = this.#sites.live(conflictCopyPath(change.path, change.after?.oid ?? ""));
 		if (!lstatIfThere(beside)) fs.linkSync(staged, beside);
 		this.#taken.rescued.push(change.path);
 	}

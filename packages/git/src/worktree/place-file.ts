@@ -91,7 +91,7 @@ export class Placer {
 	/** A removed file stays in the backup. If a program wrote to it at that moment, it returns to its place, unless there is a newer one. */
 	#leaveRemoved(change: TreeChange, file: Buffer, versions: Versions | null): void {
 		const found = peek(file);
-		if (found && !this.#expected.isExpected(change, found.content, found.stats, versions) && this.#taken.putBack(change.path, file))
+		if (found && !this.#expected.isExpected(change, found.content, found.stats, versions) && this.#taken.relink(change.path, file))
 			this.#taken.rescued.push(change.path);
 		else this.#taken.note(change, file, versions);
 	}
@@ -146,10 +146,10 @@ export class Placer {
 			} else if (isSpecial(live)) {
 				// A program may have it open, and find it by its name.
 				throw new ObstacleError("in-the-way");
-			} else if (lstatIfThere(live)?.isDirectory() && !this.#way.giveWay(live)) {
+			} else if (lstatIfThere(live)?.isDirectory() && !this.#way.removeEmptyTree(live)) {
 				// A mount point: an empty directory that cannot be removed.
 				if (fs.readdirSync(live).length === 0) throw new ObstacleError("mount-point");
-				this.#way.placeBeside(change, staged);
+				this.#way.placeConflictCopy(change, staged);
 				return;
 			}
 			try {

@@ -5,7 +5,7 @@ import { isContent, isGone, readContent } from "../files/on-disk.ts";
 import type { TreeChange } from "../objects/diff.ts";
 import type { TreeEntry } from "../objects/merge-tree.ts";
 import { blobOid } from "../objects/objects.ts";
-import { besidePath } from "../paths/beside-path.ts";
+import { conflictCopyPath } from "../paths/conflict-copy.ts";
 import type { GitPath } from "../paths/git-path.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 import type { ExpectedVersions, Versions } from "./expected-versions.ts";
@@ -50,7 +50,7 @@ export class TakenFiles {
 	}
 
 	/** Returns a removed file to its place. False: there is a newer one by now. */
-	putBack(name: GitPath, file: Buffer): boolean {
+	relink(name: GitPath, file: Buffer): boolean {
 		try {
 			fs.linkSync(file, this.#sites.live(name));
 		} catch (error) {
@@ -65,7 +65,7 @@ export class TakenFiles {
 	/** Records a removed file: as expected, or as a foreign write. */
 	note(change: TreeChange, file: Buffer, versions: Versions | null, isAddition = false): void {
 		const stats = lstatIfThere(file);
-		if (stats?.isDirectory()) this.#putDirectoryBeside(change.path, file);
+		if (stats?.isDirectory()) this.#keepDirectoryBeside(change.path, file);
 		const content = stats ? readContent(file, stats) : null;
 		if (!stats || content === null) return;
 		if (this.#expected.isExpected(change, content, stats, versions)) this.noteExpected(change, file, content, versions);
@@ -114,9 +114,9 @@ export class TakenFiles {
 	}
 
 	/** A process was killed while it held a directory: that is placed beside the file now. */
-	#putDirectoryBeside(name: GitPath, directory: Buffer): void {
+	#keepDirectoryBeside(name: GitPath, directory: Buffer): void {
 		const { ino } = fs.lstatSync(directory);
-		fs.renameSync(directory, this.#sites.live(besidePath(name, blobOid(Buffer.from(String(ino)), this.#repository.objectFormat))));
+		fs.renameSync(directory, this.#sites.live(conflictCopyPath(name, blobOid(Buffer.from(String(ino)), this.#repository.objectFormat))));
 		this.rescued.push(name);
 	}
 }

@@ -19,7 +19,7 @@ import {
 	template,
 } from "../fixtures/moves.ts";
 import { readRef } from "../objects/refs.ts";
-import { besidePath } from "../paths/beside-path.ts";
+import { conflictCopyPath } from "../paths/conflict-copy.ts";
 import { type GitPath, gitPathFromText } from "../paths/git-path.ts";
 import { moveWorkingTree } from "./working-tree.ts";
 
@@ -235,12 +235,12 @@ describe("what someone else has there is never destroyed", () => {
 
 	test("conflict copy: name of 255 bytes → its own name fits", () => {
 		for (const name of [`${"n".repeat(251)}.txt`, "n".repeat(255), `d/${".".repeat(255)}`, `d.d/${"ü".repeat(127)}`]) {
-			const beside = besidePath(gitPathFromText(name), "0123456789abcdef");
+			const beside = conflictCopyPath(gitPathFromText(name), "0123456789abcdef");
 			expect(beside).toContain("~01234567");
 			expect((beside.split("/").at(-1) ?? "").length).toBeLessThanOrEqual(255);
 		}
-		expect(besidePath("d/a.tar.gz" as GitPath, "0123456789")).toBe("d/a.tar~01234567.gz");
-		expect(besidePath("d.d/.hidden" as GitPath, "0123456789")).toBe("d.d/.hidden~01234567");
+		expect(conflictCopyPath("d/a.tar.gz" as GitPath, "0123456789")).toBe("d/a.tar~01234567.gz");
+		expect(conflictCopyPath("d.d/.hidden" as GitPath, "0123456789")).toBe("d.d/.hidden~01234567");
 	});
 });
 describe("a move that was interrupted is taken up again", () => {

@@ -89,7 +89,7 @@ export async function saveEarlierMerges(
 	return { saved: await saveSome(context, [...added, ...waiting]), commits: walked.commits };
 }
 
-/** Continues with the merges that an earlier checkout had no time for. Costs one look at a file if there are none. @throws as saveEarlierMerges */
+/** Continues with the merges that an earlier checkout had no time for. Costs one read of a file if there are none. @throws as saveEarlierMerges */
 export async function continueEarlierMerges(context: EarlierContext): Promise<string[]> {
 	const waiting = readUnsavedMerges(context.paths);
 	return waiting.length === 0 ? [] : await saveSome(context, waiting);

@@ -34,7 +34,7 @@ class Directories {
 		const known = this.#known.get(name);
 		if (known !== undefined) return known;
 		const parent = parentOf(name);
-		const is = (parent === null || this.isDirectory(parent)) && this.#look(name)?.isDirectory() === true;
+		const is = (parent === null || this.isDirectory(parent)) && this.#stats(name)?.isDirectory() === true;
 		this.#known.set(name, is);
 		return is;
 	}
@@ -43,11 +43,11 @@ class Directories {
 	isThere(name: GitPath, { mode }: TreeEntry): boolean {
 		const parent = parentOf(name);
 		if (parent !== null && !this.isDirectory(parent)) return false;
-		const stats = this.#look(name);
+		const stats = this.#stats(name);
 		return stats !== null && stats.isDirectory() === (mode === "160000");
 	}
 
-	#look(name: GitPath) {
+	#stats(name: GitPath) {
 		try {
 			return lstatIfThere(fileSystemPath(this.#root, name));
 		} catch {

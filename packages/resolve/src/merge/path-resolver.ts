@@ -1,8 +1,8 @@
 // Above 400 lines: one decision a path; the cases read each other's results (a rename of one is an addition of the other).
 import {
-	besidePath,
 	blobOid,
 	changesWithRenames,
+	conflictCopyPath,
 	type GitPath,
 	gitPathBytes,
 	gitPathOf,
@@ -616,7 +616,7 @@ export class PathResolver {
 	}
 
 	async #nameBeside(path: GitPath, { oid }: TreeEntry): Promise<GitPath> {
-		const short = besidePath(path, oid);
+		const short = conflictCopyPath(path, oid);
 		const [there] = await this.#reader.infos([Buffer.concat([Buffer.from(`${this.#merge.tree}:`), gitPathBytes(short)])]);
 		if (!there || there.oid === oid) return short;
 		return gitPathOf(short.replace(`~${oid.slice(0, 8)}`, `~${oid}`));

@@ -1,7 +1,7 @@
 import { eachTouch, GitError, type GitPath, type Oid, openMergeStore, type Repository } from "@robust-sync/git";
 import { isNodeName, isOwnName } from "@robust-sync/workspace";
 
-/** Of a longer side the newest commits are looked at. */
+/** Of a longer side the newest commits are read. */
 const maxCommits = 2_000;
 /** Who writes a longer name is not a node of ours. */
 const longestName = 100;

@@ -1,4 +1,4 @@
-import { besidePath, blobOid, fileSystemPath, type GitPath, type Repository } from "@robust-sync/git";
+import { blobOid, conflictCopyPath, fileSystemPath, type GitPath, type Repository } from "@robust-sync/git";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import type { ReplacedFile } from "@robust-sync/workspace";
 
@@ -15,5 +15,5 @@ export function lateWritePlace({ root, objectFormat }: Repository, backup: strin
 		// Unknown: the write to the path will report the reason.
 	}
 	if (stats === null || stats.isFile()) return name;
-	return besidePath(name, blobOid(Buffer.from(`${backup}/${file}`), objectFormat));
+	return conflictCopyPath(name, blobOid(Buffer.from(`${backup}/${file}`), objectFormat));
 }

@@ -72,7 +72,7 @@ export class PlacedFiles {
 	 * Records which of the newest versions of changed files were read, before git reads these files.
 	 * @param before the newest versions that earlier processes have placed, the newest last
 	 */
-	look(repository: Repository, before: () => Iterable<readonly [GitPath, PlacedVersion]>): void {
+	check(repository: Repository, before: () => Iterable<readonly [GitPath, PlacedVersion]>): void {
 		if (this.#newest === null) {
 			this.#newest = new Map();
 			for (const [name, version] of before()) this.#remember(name, version);

@@ -120,7 +120,7 @@ test("replaced files: reboot → age by the clock, nothing in the future", () =>
 	]);
 });
 
-test("replaced files: kept open for 30 days → looked at, not pruned, as old as it is", () => {
+test("replaced files: kept open for 30 days → checked, not pruned, as old as it is", () => {
 	const old = Date.now() - 30 * 86_400_000;
 	const first = new ReplacedFiles(paths, clock);
 	for (let index = 0; index < 12; index++) replace(first, one, two, old + index);

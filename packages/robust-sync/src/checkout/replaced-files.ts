@@ -74,7 +74,7 @@ export class ReplacedFiles {
 	}
 
 	/** Searches new backups, and manifests of those that had none. @returns the names of all, newest first by name */
-	#look(now: number, at: number): string[] {
+	#check(now: number, at: number): string[] {
 		const names = listBackupNames(this.#paths);
 		const listed = new Set(names);
 		for (const [name, when] of this.#completeAt) {
@@ -99,7 +99,7 @@ export class ReplacedFiles {
 	recent(now: number, ageMs: number): Backup[] {
 		const at = this.#clock.now();
 		// The sort is stable: equally old ones stay in the order of their names.
-		return this.#look(now, at)
+		return this.#check(now, at)
 			.map((name) => ({ when: this.#completeAt.get(name) ?? 0, backup: this.#backups.get(name) }))
 			.sort((a, b) => b.when - a.when)
 			.flatMap(({ when, backup }) => (backup && at - when <= ageMs ? [backup] : []));

@@ -28,7 +28,7 @@ import { type Replacement, replacementsWindowMs, staleWriteWindowMs, unreadWindo
 import { skippedFile } from "./skipped-files.ts";
 
 /** Above this number kept files are checked in turns, so that a huge checkout does not slow every cycle for an hour. */
-const looksPerCycle = 2_000;
+const checksPerCycle = 2_000;
 /** Larger writes are not merged: they stay in the kept files, and are reported. */
 const maxMergedBytes = 100_000_000;
 
@@ -72,14 +72,14 @@ export interface LateWriteSearch {
 /** Checks for late writes: in files that checkouts of the last hour replaced, and in older ones that a process still has open. */
 export async function findLateWrites(context: CycleContext): Promise<LateWriteSearch> {
 	const { now, memory, paths, repository } = context;
-	let looks = 0;
+	let checks = 0;
 	const found: LateFinding[] = [];
 	const skipped: SkippedFile[] = [];
 	for (const { manifest, name: backup, takenAt } of memory.replaced.watched(now())) {
 		if (!manifest) continue;
-		if (looks > looksPerCycle && now() - takenAt > 60_000 && Math.floor(now() / 1000) % 10 !== 0) continue;
+		if (checks > checksPerCycle && now() - takenAt > 60_000 && Math.floor(now() / 1000) % 10 !== 0) continue;
 		for (const [index, entry] of manifest.files.entries()) {
-			looks++;
+			checks++;
 			const file = keptFilePath(paths, backup, entry);
 			const seen = file === null ? null : lstatIfThere(file);
 			if (!file || !isContent(seen) || (seen.size === entry.size && seen.mtimeMs === entry.mtime_ms)) continue;
@@ -325,7 +325,7 @@ function logOrigin({ log }: CycleContext, name: GitPath, { reason }: Origin): vo
 /** Records which of the newest versions of changed files were read, before git reads these files. */
 export function lookAtReads({ repository, memory, config, now }: CycleContext): void {
 	if (config.syncAtime === "off") return;
-	memory.placed.look(repository, function* () {
+	memory.placed.check(repository, function* () {
 		for (const [name, replacements] of memory.replaced.replacements(now(), null, unreadWindowMs)) {
 			const placed = replacements.at(-1)?.placed;
 			if (placed) yield [name, placed];

@@ -1,4 +1,12 @@
-import { besidePath, directoriesAbove, type FileChange, type GitPath, type Oid, readTreeWhole, type TreeEntry } from "@robust-sync/git";
+import {
+	conflictCopyPath,
+	directoriesAbove,
+	type FileChange,
+	type GitPath,
+	type Oid,
+	readTreeWhole,
+	type TreeEntry,
+} from "@robust-sync/git";
 import { approveTrailer, rejectTrailer } from "@robust-sync/guard";
 import { counted } from "@robust-sync/system/counted";
 import { faultPoint } from "@robust-sync/system/fault-points";
@@ -17,7 +25,7 @@ export interface Decided {
 }
 
 /** Restores files in a tree. An entry at the path of one is renamed. */
-export function putBackChanges(tree: ReadonlyMap<GitPath, TreeEntry>, files: ReadonlyMap<GitPath, TreeEntry>): FileChange[] {
+function restoringChanges(tree: ReadonlyMap<GitPath, TreeEntry>, files: ReadonlyMap<GitPath, TreeEntry>): FileChange[] {
 	const directories = new Set([...tree.keys()].flatMap(directoriesAbove));
 	const changes = new Map<GitPath, FileChange>();
 	for (const [name, entry] of files) {
@@ -25,10 +33,10 @@ export function putBackChanges(tree: ReadonlyMap<GitPath, TreeEntry>, files: Rea
 			const inTheWay = tree.get(above);
 			if (!inTheWay || changes.has(above)) continue;
 			changes.set(above, { path: above, delete: true });
-			const beside = besidePath(above, inTheWay.oid);
+			const beside = conflictCopyPath(above, inTheWay.oid);
 			changes.set(beside, { path: beside, ...inTheWay });
 		}
-		const at = directories.has(name) ? besidePath(name, entry.oid) : name;
+		const at = directories.has(name) ? conflictCopyPath(name, entry.oid) : name;
 		changes.set(at, { path: at, ...entry });
 	}
 	// Deletions first: a file cannot become a directory before it is gone.
@@ -63,7 +71,7 @@ export async function decide(
 		return { ...done, decided };
 	}
 	const back = new Map([...files].flatMap(([name, entry]) => (entry === null ? [] : [[name, entry] as const])));
-	const changes = putBackChanges(await readTreeWhole(repository, head), back);
+	const changes = restoringChanges(await readTreeWhole(repository, head), back);
 	const message = `${config.nodeName}: undo the loss ${about}\n\n${rejectTrailer}: ${head}\n`;
 	const done = await commitChanges(context, head, message, changes);
 	faultPoint("guard-rejected");

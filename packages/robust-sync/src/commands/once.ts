@@ -352,10 +352,10 @@ async function candidatesOf(context: CycleContext, head: Oid | null): Promise<Ca
 }
 
 /** `git status` refreshes the index, and opens nested repositories in it: here in a copy. */
-async function withoutTouchingIndex<T>(context: CycleContext, look: (context: CycleContext, directory: string) => Promise<T>): Promise<T> {
+async function withoutTouchingIndex<T>(context: CycleContext, read: (context: CycleContext, directory: string) => Promise<T>): Promise<T> {
 	const directory = fs.mkdtempSync(path.join(os.tmpdir(), "robust-sync-dry-run-"));
 	try {
-		return await withScratchIndex(context.repository, directory, (repository) => look({ ...context, repository }, directory));
+		return await withScratchIndex(context.repository, directory, (repository) => read({ ...context, repository }, directory));
 	} finally {
 		fs.rmSync(directory, { recursive: true, force: true });
 	}

@@ -87,7 +87,7 @@ async function waitUntil(options: WaitOptions, begun: number, deadline: number):
 	let head: Oid | null = null;
 	let skipped = 0;
 	let problem: string | null = null;
-	const look = async () => {
+	const poll = async () => {
 		const { oid } = await readHead(context.repository);
 		const { changed, skipped: left } = await lookForCandidates(context, oid);
 		skipped = left.length;
@@ -103,12 +103,12 @@ async function waitUntil(options: WaitOptions, begun: number, deadline: number):
 	let isAsked = !isConfiguredSince(context);
 	let isPublished = false;
 	for (let first = true; ; first = false) {
-		if (!first || (wanted.size === 0 && messages.size === 0)) await look();
+		if (!first || (wanted.size === 0 && messages.size === 0)) await poll();
 		isPublished = isAsked && head !== null && (await isOnHub(context, head));
 		if (isPublished || (!first && performance.now() >= deadline)) break;
 		const pause = readPause(paths, now());
 		if (pause !== null) {
-			if (first) await look();
+			if (first) await poll();
 			problem = "sync is paused: robust-sync --resume ends it";
 			break;
 		}

@@ -39,11 +39,11 @@ function variablesOf(file: string): Readonly<Record<string, string | undefined>>
 function envFiles(root: string): string[] {
 	const found: string[] = [];
 	let level = [""];
-	let looked = 0;
+	let visited = 0;
 	for (let depth = 0; depth < maxDepth && level.length > 0; depth++) {
 		const next: string[] = [];
 		for (const directory of level) {
-			if (++looked > maxDirectories) return found;
+			if (++visited > maxDirectories) return found;
 			let entries: fs.Dirent[];
 			try {
 				entries = fs.readdirSync(path.join(root, directory), { withFileTypes: true });

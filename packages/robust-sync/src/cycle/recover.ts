@@ -37,8 +37,8 @@ export interface Recovery {
 /** Longest wait for a live git before the cycle fails with INDEX_LOCKED. */
 const heldLockTimeoutMs = 10_000;
 /** Interval between two checks of a lock without a visible holder: a git that holds it for a moment is done by then. */
-const secondLookMs = 30;
-const collectorLookMs = 100;
+const recheckMs = 30;
+const collectorPollMs = 100;
 
 /** Leftover in `.git` or `sync/` → remedy. In this order; a kill is safe in each row. */
 const table: readonly (readonly [found: string, recover: (context: CycleContext) => Promise<string | null>])[] = [
@@ -88,7 +88,7 @@ async function setAsideStaleLocks({ repository, log, now }: CycleContext): Promi
 		const files = findLockFiles(repository);
 		if (files.length === 0) break;
 		const inodes = new Map(files.map((file) => [file, fs.statSync(file, { throwIfNoEntry: false })?.ino]));
-		await sleep(secondLookMs);
+		await sleep(recheckMs);
 		let waiting = false;
 		for (const [file, inode] of inodes) {
 			if (inode === undefined || fs.statSync(file, { throwIfNoEntry: false })?.ino !== inode) continue;
@@ -144,7 +144,7 @@ async function waitForCollector({ repository, log }: CycleContext): Promise<null
 			);
 		}
 		log.debug(`git gc --prune (pid ${collector.pid}) is at work: waiting`);
-		await sleep(collectorLookMs);
+		await sleep(collectorPollMs);
 	}
 }
 

@@ -12,9 +12,9 @@ import { checkSecrets } from "./secrets.ts";
 import { checkPlaces, checkRepository } from "./workspace.ts";
 
 /** One check; its failure must not end the others. */
-async function safely(check: string, look: () => Finding[] | Promise<Finding[]>): Promise<Finding[]> {
+async function safely(check: string, run: () => Finding[] | Promise<Finding[]>): Promise<Finding[]> {
 	try {
-		return await look();
+		return await run();
 	} catch (error) {
 		const message = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
 		return [failed(check, message, "run robust-sync --doctor again; report this line if it stays")];

@@ -74,10 +74,10 @@ export async function cleanWorkingCopies(context: CycleContext, values: Values):
 			batch = [];
 			bytes = 0;
 		};
-		let looked = 0;
+		let visited = 0;
 		for (const name of await workingFiles(repository)) {
 			// Timers, such as that of the lock, run meanwhile.
-			if (++looked % filesAtOnce === 0) await setImmediate();
+			if (++visited % filesAtOnce === 0) await setImmediate();
 			let file: ReturnType<typeof readDiskFile>;
 			try {
 				const stats = fs.lstatSync(fileSystemPath(repository.root, name));

@@ -97,7 +97,7 @@ function pendingFile(paths: WorkspacePaths, name: string): Buffer {
 export async function collectOutbox(context: CycleContext, limit = maxMessagesPerCycle): Promise<Outbox> {
 	const { paths, config, now, log } = context;
 	const before = readFixed(paths);
-	putBackGrabbed(paths, before.deliveries);
+	restoreGrabbed(paths, before.deliveries);
 	const pending = listPending(paths);
 	const unfit = unfitMessages(paths);
 	if (pending.length === 0 && before.deliveries.length === 0) return { deliveries: [], targets: [], skipped: unfit, waiting: 0 };
@@ -213,7 +213,7 @@ function blockedDirectory(paths: WorkspacePaths, directory: string): string | nu
 const grabbedPrefix = ".delivered-";
 
 /** A crash during a confirmation leaves a file under a hidden name: a delivered one is removed, any other gets its name back. */
-function putBackGrabbed(paths: WorkspacePaths, deliveries: readonly Delivery[]): void {
+function restoreGrabbed(paths: WorkspacePaths, deliveries: readonly Delivery[]): void {
 	for (const { name, blob } of deliveries) {
 		const grabbed = pendingFile(paths, `${grabbedPrefix}${blob}`);
 		if (!fs.existsSync(grabbed)) continue;

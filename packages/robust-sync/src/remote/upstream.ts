@@ -153,12 +153,12 @@ async function refuseMissingBranch({ repository, config, memory }: CycleContext,
 		);
 	const renamed = await renamedTo(repository, branches, defaultBranch, tip);
 	const name = shellWord(branch);
-	const putBack = `git push ${shellWord(config.syncRemote)} ${name}`;
+	const restore = `git push ${shellWord(config.syncRemote)} ${name}`;
 	const follow = renamed === null ? null : `git branch -m ${name} ${shellWord(renamed)}`;
 	const advice =
 		follow === null
-			? `restore it with '${putBack}'`
-			: `it was most likely renamed: follow with '${follow}'${config.syncBranch === null ? "" : " and set SYNC_BRANCH"} (to restore it instead: '${putBack}')`;
+			? `restore it with '${restore}'`
+			: `it was most likely renamed: follow with '${follow}'${config.syncBranch === null ? "" : " and set SYNC_BRANCH"} (to restore it instead: '${restore}')`;
 	throw new SyncError("BRANCH_GONE", `the branch '${branch}' is gone from the remote, which has ${others}: ${advice}`);
 }
 

@@ -5,7 +5,7 @@ import { type GitPath, gitPathOf } from "./git-path.ts";
 const maxNameBytes = 255;
 
 /** `<stem>~<first 8 hex of the blob id><extension>`: where a second version of a path lives (docs/merge-semantics.md). */
-export function besidePath(name: GitPath, oid: Oid): GitPath {
+export function conflictCopyPath(name: GitPath, oid: Oid): GitPath {
 	const slash = name.lastIndexOf("/") + 1;
 	const dot = name.lastIndexOf(".");
 	const mark = `~${oid.slice(0, 8)}`;
