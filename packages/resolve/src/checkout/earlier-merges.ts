@@ -1,6 +1,7 @@
 import type { Oid } from "@robust-sync/git";
 import { LockLostError } from "@robust-sync/system/lock";
 import { listSavedVersions, readUnsavedMerges, type UnsavedMerge, writeUnsavedMerges } from "@robust-sync/workspace";
+import type { Resolution } from "../merge/resolution.ts";
 import { resolveMerge } from "../merge/resolve-merge.ts";
 import { walkBetween } from "../saved/resolutions-between.ts";
 import { saveVersions } from "../saved/save-versions.ts";
@@ -21,8 +22,13 @@ type EarlierContext = Pick<IntegrateContext, "repository" | "paths" | "now" | "l
 const short = (commit: Oid) => commit.slice(0, 12);
 
 /** Computes one merge again and saves its losing versions. If the result is another commit, we did not make the merge: nothing is saved. */
-async function saveOne({ repository, paths, now, warn }: EarlierContext, { commit, ours, theirs }: UnsavedMerge): Promise<string | null> {
-	const resolution = await resolveMerge(repository, ours, theirs);
+async function saveOne(
+	{ repository, paths, now, warn }: EarlierContext,
+	{ commit, ours, theirs }: UnsavedMerge,
+	made: readonly Resolution[],
+): Promise<string | null> {
+	const known = made.find((merge) => merge.commit === commit && merge.ours === ours && merge.theirs === theirs);
+	const resolution = known ?? (await resolveMerge(repository, ours, theirs));
 	if (resolution.commit === commit) return await saveVersions(repository, paths, resolution, now());
 	warn?.("a commit claims to be a merge of robust-sync, but a merge of its parents gives another commit: no versions are saved for it", {
 		commit: short(commit),
@@ -32,7 +38,7 @@ async function saveOne({ repository, paths, now, warn }: EarlierContext, { commi
 }
 
 /** Saves as many merges as the time allows, and leaves the others on the list. A failure is logged, and tried again in a later cycle. */
-async function saveSome(context: EarlierContext, unsaved: readonly UnsavedMerge[]): Promise<string[]> {
+async function saveSome(context: EarlierContext, unsaved: readonly UnsavedMerge[], made: readonly Resolution[] = []): Promise<string[]> {
 	const { paths, warn } = context;
 	const deadline = performance.now() + budgetMs;
 	const known = new Set(listSavedVersions(paths, savedLookback).map(({ manifest }) => manifest?.merge_commit));
@@ -46,7 +52,7 @@ async function saveSome(context: EarlierContext, unsaved: readonly UnsavedMerge[
 		}
 		context.lock.assertHeld();
 		try {
-			const name = await saveOne(context, merge);
+			const name = await saveOne(context, merge, made);
 			if (name !== null) saved.push(name);
 		} catch (error) {
 			if (error instanceof LockLostError) throw error;
@@ -72,6 +78,7 @@ async function saveSome(context: EarlierContext, unsaved: readonly UnsavedMerge[
 /**
  * Saves the losing versions of merges that only other nodes made, for the commits that `to` has and `from` lacks. Never fails because of those
  * commits' content: a merge that cannot be computed or saved now stays on a list for later cycles.
+ * @param made merges between the two that this process has just computed
  * @returns names below sync/conflicts/, and the number of commits between; null: not counted
  * @throws GitError if history cannot be walked; the file system's error if the list cannot be written; LockLostError
  */
@@ -79,6 +86,7 @@ export async function saveEarlierMerges(
 	context: EarlierContext,
 	from: Oid | null,
 	to: Oid,
+	made: readonly Resolution[] = [],
 ): Promise<{ readonly saved: string[]; readonly commits: number | null }> {
 	if (from === null) return { saved: [], commits: null };
 	const walked = await walkBetween(context.repository, from, to);
@@ -86,7 +94,7 @@ export async function saveEarlierMerges(
 	const waiting = readUnsavedMerges(context.paths);
 	const listed = new Set(waiting.map(({ commit }) => commit));
 	const added = walked.resolutions.filter(({ commit }) => !listed.has(commit)).map((merge) => ({ ...merge, failures: 0 }));
-	return { saved: await saveSome(context, [...added, ...waiting]), commits: walked.commits };
+	return { saved: await saveSome(context, [...added, ...waiting], made), commits: walked.commits };
 }
 
 /** Continues with the merges that an earlier checkout had no time for. Costs one read of a file if there are none. @throws as saveEarlierMerges */

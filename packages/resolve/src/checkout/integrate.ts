@@ -62,6 +62,8 @@ export interface IntegrateContext {
 	readonly onPlaced?: (files: readonly PlacedFile[]) => void;
 	/** Logs problems that did not fail the checkout. */
 	readonly warn?: (message: string, details: Record<string, unknown>) => void;
+	/** Merges on the way that this process has just computed. */
+	readonly made?: readonly Resolution[];
 }
 
 /** The result of a checkout. */
@@ -142,7 +144,7 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 		filtersApply(repository).then((filters) => moveWorkingTree(repository, options, filters)),
 		(async () => {
 			// The other side of a merge brings its own merges, like a fast-forward.
-			const onTheWay = await saveEarlierMerges(context, from, theirs ?? to);
+			const onTheWay = await saveEarlierMerges(context, from, theirs ?? to, context.made);
 			if (known === null && (theirs === null || from === null)) return onTheWay;
 			const resolution = known ?? (await resolveMerge(repository, from as Oid, theirs as Oid));
 			return { saved: [...onTheWay.saved, ...(await saveAll(context, [resolution]))], commits: null };

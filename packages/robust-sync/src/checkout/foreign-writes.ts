@@ -19,7 +19,7 @@ import {
 	writeCommit,
 	writeIndexEntries,
 } from "@robust-sync/git";
-import { carryOutFrom, type Integration, planIntegration, withNodeTrailer } from "@robust-sync/resolve";
+import { carryOutFrom, type Integration, planIntegration, type Resolution, withNodeTrailer } from "@robust-sync/resolve";
 import { faultPoint } from "@robust-sync/system/fault-points";
 import { type CycleContext, integrateContext } from "../context/cycle-context.ts";
 import { ownIdentity } from "../context/own-identity.ts";
@@ -82,11 +82,8 @@ async function entriesAt(
 	commit: Oid,
 	writes: readonly Pick<ForeignWrite, "path">[],
 ): Promise<Map<GitPath, TreeEntry>> {
-	return await readTreeFiles(
-		repository,
-		commit,
-		writes.map((write) => write.path),
-	);
+	const names = writes.map((write) => write.path);
+	return await readTreeFiles(repository, commit, names);
 }
 
 /** The content as git would store it, after the clean filter. Null: the filter fails. */
@@ -280,9 +277,9 @@ const lineFeed = 0x0a;
 /**
  * Commits each write on its base, and merges the commits into HEAD; writes with the same base are one commit. The commits depend only on
  * paths, contents, modes, bases and file times.
- * @returns the commit that contains HEAD and the writes
+ * @returns the commit that contains HEAD and the writes, and the merges before it
  */
-async function mergeOnBases(context: CycleContext, head: Oid, writes: readonly ForeignWrite[]): Promise<Oid> {
+async function mergeOnBases(context: CycleContext, head: Oid, writes: readonly ForeignWrite[]): Promise<{ to: Oid; made: Resolution[] }> {
 	const open = writes.filter((write) => !write.isMerged);
 	const commits: Oid[] = [];
 	let to = head;
@@ -296,8 +293,13 @@ async function mergeOnBases(context: CycleContext, head: Oid, writes: readonly F
 	for (const write of open)
 		if (typeof write.base === "string" && write.base !== "head") groups.set(write.base, [...(groups.get(write.base) ?? []), write]);
 	for (const [base, group] of groups) for (const round of rounds(group)) commits.push(await commitOnBase(context, base, round));
-	for (const commit of commits) to = (await planIntegration(context.repository, to, commit)).to;
-	return to;
+	const made: Resolution[] = [];
+	for (const commit of commits) {
+		const plan = await planIntegration(context.repository, to, commit);
+		to = plan.to;
+		if (plan.resolution !== null) made.push(plan.resolution);
+	}
+	return { to, made };
 }
 
 /** A commit with the content on disk: that of HEAD, and the writes found at their paths. It is in no history. */
@@ -340,12 +342,12 @@ export async function mergeForeignWrites(
 	const { repository, lock } = context;
 	const { branch } = await readHead(repository);
 	const here = writes.filter((write) => write.kept === undefined);
-	const to = await mergeOnBases(context, head, writes);
+	const { to, made } = await mergeOnBases(context, head, writes);
 	const disk = await commitDisk(context, head, here);
 	faultPoint("foreign-committed");
 	lock.assertHeld();
 	// The writes are this node's own: the guard for incoming losses does not apply.
-	const unguarded = { ...integrateContext(context), guard: null };
+	const unguarded = { ...integrateContext(context), guard: null, made };
 	const integration = to === disk ? null : await carryOutFrom(unguarded, `refs/heads/${branch}`, { head, disk, to });
 	await indexWinners(context, here, disk, to);
 	faultPoint("foreign-merged");
@@ -356,7 +358,7 @@ export async function mergeForeignWrites(
 
 /** Merges writes that no commit may have into the files. Branch and index stay, so the files differ from HEAD like any other that is left out. */
 export async function mergeOnDisk(context: CycleContext, head: Oid, writes: readonly ForeignWrite[]): Promise<void> {
-	const to = await mergeOnBases(context, head, writes);
+	const { to } = await mergeOnBases(context, head, writes);
 	await replaceOnDisk(context, await diffTrees(context.repository, head, to), true);
 	noteKept(context, writes, await entriesAt(context, to, writes));
 }
