@@ -78,10 +78,11 @@ const encodedTexts = [
 ];
 /** Shorter prefixes are in base64 of anything. */
 const shortestEncoded = 4;
-const encodedLiterals = new Set([
-	...encodedTexts,
-	...rules.flatMap(({ literals, anyCase = false }) => (anyCase ? [] : literals.filter(({ length }) => length >= shortestEncoded))),
-]);
+const encodedLiterals = () =>
+	new Set([
+		...encodedTexts,
+		...rules.flatMap(({ literals, anyCase = false }) => (anyCase ? [] : literals.filter(({ length }) => length >= shortestEncoded))),
+	]);
 
 /** The salted hash of a value, in the form of `.secretsallow`. */
 export function hashOf(value: string, salt: string): string {
@@ -98,38 +99,51 @@ interface Skipping {
 }
 const isNamed = (rule: PatternRule): rule is NamedRule => "acceptsNamed" in rule;
 
+/** What every finder searches for: literals of the rules, their spellings in base64, and places that need a closer look. */
+interface Searched {
+	readonly rules: readonly AnyRule[];
+	/** The rule of each literal. */
+	readonly ruleOf: readonly number[];
+	/** For the base64 spelling of each literal: its offset within a group of four characters. */
+	readonly encoded: readonly number[];
+	readonly finder: LiteralFinder;
+}
+
+let searched: Searched | null = null;
+
+/** Prepared once, with the first search. */
+function everySearched(): Searched {
+	searched ??= prepare();
+	return searched;
+}
+
+function prepare(): Searched {
+	const all = [...rules, ...placedRules, ...listRules, assignments];
+	const literals: Literal[] = [];
+	const ruleOf: number[] = [];
+	for (const [index, { literals: texts, anyCase = false, next }] of all.entries())
+		for (const text of texts) {
+			literals.push({ text, anyCase, ...(text.length === 2 && next !== undefined ? { next } : {}) });
+			ruleOf.push(index);
+		}
+	const encoded: number[] = [];
+	for (const text of encodedLiterals())
+		for (const { spelling, at } of base64Spellings(text)) {
+			literals.push({ text: spelling, anyCase: false });
+			encoded.push(at);
+		}
+	literals.push(...escapeLiterals, ...secretlintLiterals, ...lineEndLiterals);
+	return { rules: all, ruleOf, encoded, finder: new LiteralFinder(literals) };
+}
+
 /** Finds secrets in contents, by the rules and by exact strings. */
 export class SecretFinder {
-	readonly #finder: LiteralFinder;
-	readonly #rules: readonly AnyRule[];
 	readonly #own: readonly { readonly rule: string; readonly value: string; readonly text: string }[];
-	readonly #ruleOf: readonly number[];
-	/** For the base64 spelling of each literal: its offset within a group of four characters. */
-	readonly #encoded: readonly number[];
+	#finder: LiteralFinder | null = null;
 
 	/** @param own this machine's own secrets, searched as exact strings */
 	constructor(own: readonly OwnSecret[] = []) {
-		this.#rules = [...rules, ...placedRules, ...listRules, assignments];
-		const literals: Literal[] = [];
-		const ruleOf: number[] = [];
-		for (const [index, { literals: texts, anyCase = false, next }] of this.#rules.entries())
-			for (const text of texts) {
-				literals.push({ text, anyCase, ...(text.length === 2 && next !== undefined ? { next } : {}) });
-				ruleOf.push(index);
-			}
-		const encoded: number[] = [];
-		for (const text of encodedLiterals)
-			for (const { spelling, at } of base64Spellings(text)) {
-				literals.push({ text: spelling, anyCase: false });
-				encoded.push(at);
-			}
-		this.#encoded = encoded;
-		literals.push(...escapeLiterals);
 		this.#own = own.flatMap(({ name, value }) => spellings(value).map((text) => ({ rule: `${ownRule}${name}`, value, text })));
-		for (const { text } of this.#own) literals.push({ text, anyCase: false });
-		literals.push(...secretlintLiterals, ...lineEndLiterals);
-		this.#finder = new LiteralFinder(literals);
-		this.#ruleOf = ruleOf;
 	}
 
 	/** All secrets of a content, values included. @param limit at most this many are returned */
@@ -181,10 +195,16 @@ export class SecretFinder {
 		const met: Match[] = [];
 		let overTo = 0;
 		let decodedTo = 0;
-		const ruleCount = this.#ruleOf.length;
-		const escapesFrom = ruleCount + this.#encoded.length;
-		const ownFrom = escapesFrom + escapeLiterals.length;
-		const secretlintFrom = ownFrom + this.#own.length;
+		const { rules: all, ruleOf, encoded, finder } = everySearched();
+		this.#finder ??= new LiteralFinder(
+			this.#own.map((one) => ({ text: one.text, anyCase: false })),
+			finder,
+		);
+		const ruleCount = ruleOf.length;
+		const escapesFrom = ruleCount + encoded.length;
+		const secretlintFrom = escapesFrom + escapeLiterals.length;
+		const lineEndsFrom = secretlintFrom + secretlintLiterals.length;
+		const ownFrom = lineEndsFrom + lineEndLiterals.length;
 		const take = (match: Match) => {
 			// The offsets of a derived text are not those of the content.
 			if (skipping.skips?.(match)) skipping.skipped.push(places === null ? { ...match, start: 0, end: 0 } : match);
@@ -199,23 +219,22 @@ export class SecretFinder {
 			met.push(match);
 			overTo = Math.max(overTo, match.end);
 		};
-		const lineEndsFrom = secretlintFrom + secretlintLiterals.length;
 		this.#finder.search(bytes, (literal, offset) => {
-			if (literal >= lineEndsFrom) places?.lineEnds.push(offset + lineEndLiterals[literal - lineEndsFrom]!.text.length - 1);
-			else if (literal >= secretlintFrom) places?.secretlint.push(offset);
-			else if (literal >= ownFrom) {
+			if (literal >= ownFrom) {
 				const own = this.#own[literal - ownFrom]!;
 				const match = { rule: own.rule, value: own.value, start: offset, end: offset + own.text.length };
 				take(match);
-			} else if (literal >= escapesFrom) places?.escapes.push(offset);
+			} else if (literal >= lineEndsFrom) places?.lineEnds.push(offset + lineEndLiterals[literal - lineEndsFrom]!.text.length - 1);
+			else if (literal >= secretlintFrom) places?.secretlint.push(offset);
+			else if (literal >= escapesFrom) places?.escapes.push(offset);
 			else if (literal >= ruleCount) {
 				if (places !== null && offset >= decodedTo) {
-					const decoded = decodedAround(text, offset, this.#encoded[literal - ruleCount]!);
+					const decoded = decodedAround(text, offset, encoded[literal - ruleCount]!);
 					decodedTo = decoded.end;
 					this.#searchDerived(decoded, found, limit, skipping);
 				}
 			} else {
-				const rule = this.#rules[this.#ruleOf[literal]!]!;
+				const rule = all[ruleOf[literal]!]!;
 				if (rule.id === kubernetesRule) places?.documents.push(offset);
 				if ("findAll" in rule) for (const one of rule.findAll(text, offset)) meet({ rule: rule.id, ...one });
 				else if ("find" in rule) {

@@ -53,11 +53,14 @@ function classOf(code: number): number {
 	return code >= 0x30 && code <= 0x39 ? digit : other;
 }
 
+const caseCost = (code: number) => (code >= 0x41 && code <= 0x5a ? 3 : 0);
+
 /** Bits of the second of two neighbouring characters, given the first one. Upper case is rarer than lower case. */
 export function pairCost(text: string, at: number): number {
-	const [first, second] = [text.charCodeAt(at), text.charCodeAt(at + 1)];
-	const isUpper = (code: number) => (code >= 0x41 && code <= 0x5a ? 3 : 0);
-	return frequency[classOf(first)]! + pairCosts[classOf(first)]![classOf(second)]! + isUpper(first) + isUpper(second);
+	const first = text.charCodeAt(at);
+	const second = text.charCodeAt(at + 1);
+	const before = classOf(first);
+	return frequency[before]! + pairCosts[before]![classOf(second)]! + caseCost(first) + caseCost(second);
 }
 
 /** Characters that names, paths and addresses seldom have, and generated passwords often. */

@@ -3,8 +3,7 @@ import { parentPort } from "node:worker_threads";
 import type { Allowed } from "./allowed.ts";
 import { type Finding, SecretFinder } from "./finder.ts";
 import type { OwnSecret } from "./own-secrets.ts";
-import { findingsIn, type ScanJob } from "./scan.ts";
-import { secretlintMatches } from "./secretlint.ts";
+import { findingsIn, type ScanJob, type Secretlint } from "./scan.ts";
 
 let finder = new SecretFinder();
 
@@ -18,13 +17,16 @@ export interface ScanRequest {
 	readonly salt: string | null;
 }
 
+/** Loaded with the first content that needs it. */
+const secretlint: Secretlint = async (content, excerpts) => (await import("./secretlint.ts")).secretlintMatches(content, excerpts);
+
 let work: Promise<void> = Promise.resolve();
 
 parentPort?.on("message", ({ id, own, allowed, jobs, salt }: ScanRequest) => {
 	work = work.then(async () => {
 		if (own) finder = new SecretFinder(own);
 		const answers: (Finding[] | null)[] = [];
-		for (const job of jobs) answers.push(await findingsIn(finder, job, allowed, secretlintMatches, salt).catch(() => null));
+		for (const job of jobs) answers.push(await findingsIn(finder, job, allowed, secretlint, salt).catch(() => null));
 		parentPort?.postMessage({ id, answers });
 	});
 });
