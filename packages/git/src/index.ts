@@ -56,6 +56,7 @@ export { ignoreProgress, type OnProgress, type Progress, WorkCounter } from "./p
 export * from "./process/repository.ts";
 export * from "./process/retry-after.ts";
 export * from "./process/ssh-connection.ts";
+export { hasOwnWay } from "./remote/give-packs.ts";
 export { localHub } from "./remote/hub-disk.ts";
 export * from "./remote/replace-branch.ts";
 export * from "./remote/transport.ts";

@@ -1,19 +1,45 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Oid, Repository } from "../process/repository.ts";
+import { copyPacks } from "./copy-packs.ts";
 import { objectsDirectory } from "./loose-objects.ts";
 import { idLengthOf } from "./object-id.ts";
 import type { OidSet } from "./oid-set.ts";
 import { removeCommitGraph } from "./repair.ts";
 
-/** The ids in a pack's index (gitformat-pack(5), versions 1 and 2). */
-function eachIdOfPack(index: string, idLength: number, receive: (content: Buffer, offset: number) => void): void {
+/** The ids in a pack's index, in order (gitformat-pack(5), versions 1 and 2). */
+interface PackIds {
+	readonly content: Buffer;
+	readonly count: number;
+	/** Where an id begins in the content. */
+	at(number: number): number;
+}
+
+/** @throws the file system's error */
+function idsOfPack(index: string, idLength: number): PackIds {
 	const content = readFileSync(index);
 	const isNew = content.readUInt32BE(0) === 0xff744f63;
 	const fanout = isNew ? 8 : 0;
-	const count = content.readUInt32BE(fanout + 255 * 4);
-	const [start, step, offset] = isNew ? [fanout + 1024, idLength, 0] : [1024, idLength + 4, 4];
-	for (let at = 0; at < count; at++) receive(content, start + at * step + offset);
+	const [start, step] = isNew ? [fanout + 1024, idLength] : [1024 + 4, idLength + 4];
+	return { content, count: content.readUInt32BE(fanout + 255 * 4), at: (number) => start + number * step };
+}
+
+/** Calls for each id in a pack's index, in order. @throws the file system's error */
+function eachIdOfPack(index: string, idLength: number, receive: (content: Buffer, offset: number) => void): void {
+	const ids = idsOfPack(index, idLength);
+	for (let number = 0; number < ids.count; number++) receive(ids.content, ids.at(number));
+}
+
+/** The pack of a repository that has exactly some objects. @param oids in order */
+function packWith(repository: Repository, oids: readonly Oid[]): string | null {
+	const packs = path.join(objectsDirectory(repository), "pack");
+	const idLength = idLengthOf(repository);
+	const found = packNames(repository).find((name) => {
+		if (existsSync(path.join(packs, `${name}.promisor`))) return false;
+		const { content, count, at } = idsOfPack(path.join(packs, `${name}.idx`), idLength);
+		return count === oids.length && oids.every((oid, number) => content.toString("hex", at(number), at(number) + idLength) === oid);
+	});
+	return found ?? null;
 }
 
 const packIndex = /^pack-[0-9a-f]+\.idx$/;
@@ -61,10 +87,16 @@ const looseDirectory = /^[0-9a-f]{2}$/;
  * Removes objects from the repository's own object directory, and nothing else: what else is in a pack with one of them is in a new pack
  * before the old one goes, reachable or not. Nothing may refer to them. A process that reads an old pack meanwhile can still read it.
  * @param without names of packs that have none of them
+ * @param donor a repository from which a pack may be copied that has exactly what is left
  * @returns those that are still there: in another repository that this one borrows from
  * @throws GitError, the file system's error; a further call continues
  */
-export async function dropObjects(repository: Repository, oids: OidSet, without: ReadonlySet<string> = new Set()): Promise<Oid[]> {
+export async function dropObjects(
+	repository: Repository,
+	oids: OidSet,
+	without: ReadonlySet<string> = new Set(),
+	donor: Repository | null = null,
+): Promise<Oid[]> {
 	if (oids.size === 0) return [];
 	const objects = objectsDirectory(repository);
 	const packs = path.join(objects, "pack");
@@ -85,14 +117,7 @@ export async function dropObjects(repository: Repository, oids: OidSet, without:
 	}
 	if (affected.length > 0) {
 		const isPromised = affected.some((name) => existsSync(path.join(packs, `${name}.promisor`)));
-		// Deltas are taken over; to look for new ones is left to the next maintenance.
-		const args = ["pack-objects", "-q", "--window=0", "--delta-base-offset", ...(isPromised ? ["--missing=allow-any"] : [])];
-		let made = "";
-		if (left.length > 0) {
-			const { stdout } = await repository.run([...args, path.join(packs, "pack")], { input: `${left.join("\n")}\n` });
-			made = `pack-${stdout.toString("latin1").trim()}`;
-			if (isPromised) writeFileSync(path.join(packs, `${made}.promisor`), "");
-		}
+		const made = left.length === 0 ? "" : await packOf(repository, left, isPromised, isPromised ? null : donor);
 		// It names packs that go.
 		for (const name of readdirSync(packs))
 			if (name.startsWith("multi-pack-index")) rmSync(path.join(packs, name), { force: true, recursive: true });
@@ -110,6 +135,22 @@ export async function dropObjects(repository: Repository, oids: OidSet, without:
 	return Object.values(await listAllObjects(repository))
 		.flat()
 		.filter((oid) => oids.has(oid));
+}
+
+/** Makes a pack of some objects. @param donor a repository that may have one already @returns its name @throws GitError, the file system's error */
+async function packOf(repository: Repository, oids: readonly Oid[], isPromised: boolean, donor: Repository | null): Promise<string> {
+	const packs = path.join(objectsDirectory(repository), "pack");
+	const same = donor === null ? null : packWith(donor, oids.toSorted());
+	if (donor !== null && same !== null) {
+		copyPacks(path.join(objectsDirectory(donor), "pack"), packs, [same]);
+		return same;
+	}
+	// Deltas are taken over; to look for new ones is left to the next maintenance.
+	const args = ["pack-objects", "-q", "--window=0", "--delta-base-offset", ...(isPromised ? ["--missing=allow-any"] : [])];
+	const { stdout } = await repository.run([...args, path.join(packs, "pack")], { input: `${oids.join("\n")}\n` });
+	const made = `pack-${stdout.toString("latin1").trim()}`;
+	if (isPromised) writeFileSync(path.join(packs, `${made}.promisor`), "");
+	return made;
 }
 
 /** Removes loose objects. @throws the file system's error */
@@ -138,11 +179,14 @@ export async function listAllObjects(repository: Repository): Promise<Record<"co
 	return found as Record<"commit" | "tree" | "blob" | "tag", Oid[]>;
 }
 
-/** Some commits, parents before their children. Those that are not there are left out. @throws GitError */
-export async function inOrder(repository: Repository, commits: readonly Oid[]): Promise<Oid[]> {
+/**
+ * Some commits and those before them, parents before their children. Those that are not there are left out.
+ * @param known commits that are left out with those before them @throws GitError
+ */
+export async function inOrder(repository: Repository, commits: readonly Oid[], known: readonly Oid[] = []): Promise<Oid[]> {
 	if (commits.length === 0) return [];
 	const { stdout } = await repository.run(["rev-list", "--topo-order", "--reverse", "--ignore-missing", "--stdin"], {
-		input: `${commits.join("\n")}\n`,
+		input: [...commits, ...known.map((oid) => `^${oid}`), ""].join("\n"),
 	});
 	return stdout.toString("latin1").split("\n").filter(Boolean);
 }

@@ -66,6 +66,8 @@ export class ObjectWriter implements ObjectSink {
 	#bytes = 0;
 	/** The names of the packs that were made. */
 	readonly packs = new Set<string>();
+	/** Added objects that are in none of those packs: they were present before, or are loose. */
+	readonly outside = new Set<Oid>();
 
 	/**
 	 * @param store from openMergeStore
@@ -79,7 +81,11 @@ export class ObjectWriter implements ObjectSink {
 	/** @returns the id that the object has */
 	add(object: NewObject): Oid {
 		const oid = objectOid(object, this.#store.objectFormat);
-		if (this.#present?.has(oid) || this.#objects.has(oid)) return oid;
+		if (this.#objects.has(oid)) return oid;
+		if (this.#present?.has(oid)) {
+			this.outside.add(oid);
+			return oid;
+		}
 		this.#present?.add(oid);
 		this.#objects.set(oid, object);
 		this.#bytes += object.content.length;
@@ -100,13 +106,14 @@ export class ObjectWriter implements ObjectSink {
 		// The rest of many belongs to them.
 		const fewest = this.packs.size > 0 ? 1 : packFrom;
 		if (waiting.length < fewest) {
-			await writeObjects(this.#store, waiting);
+			await this.#writeOutside(waiting);
 			return;
 		}
 		// Another node may have made the same ones: they were fetched then.
 		const infos = this.#present ? null : await withObjectReader(this.#store, (reader) => reader.infos(oids));
 		const objects = infos === null ? waiting : waiting.filter((_object, index) => infos[index] === null);
-		if (objects.length < fewest) await writeObjects(this.#store, objects);
+		for (const info of infos ?? []) if (info !== null) this.outside.add(info.oid);
+		if (objects.length < fewest) await this.#writeOutside(objects);
 		// Uncompressed: it takes a fifth of the time, ids hardly shrink, and the next maintenance rewrites such packs.
 		else {
 			const { stdout } = await this.#store.run(["index-pack", "--stdin"], { input: packOf(objects, this.#store.objectFormat, 0) });
@@ -114,5 +121,10 @@ export class ObjectWriter implements ObjectSink {
 			const [, id] = stdout.toString("latin1").trim().split("\t");
 			if (id !== undefined) this.packs.add(`pack-${id}`);
 		}
+	}
+
+	async #writeOutside(objects: readonly NewObject[]): Promise<void> {
+		for (const object of objects) this.outside.add(objectOid(object, this.#store.objectFormat));
+		await writeObjects(this.#store, objects);
 	}
 }

@@ -10,14 +10,15 @@ export class OidSet {
 	readonly #idLength: number;
 	#ids: Buffer;
 	/** The number of the id in a slot, from 1; 0: none. */
-	#slots = new Int32Array(leastSlots);
+	#slots: Int32Array;
 	#size = 0;
 	readonly #one: Buffer;
 
-	/** @param idLength bytes */
-	constructor(idLength: number, oids: Iterable<Oid> = []) {
+	/** @param idLength bytes @param expected how many there will be: with a good guess none is moved when the set grows */
+	constructor(idLength: number, oids: Iterable<Oid> = [], expected = 0) {
 		this.#idLength = idLength;
-		this.#ids = Buffer.alloc((leastSlots / 2) * idLength);
+		this.#slots = new Int32Array(Math.max(leastSlots, 2 ** Math.ceil(Math.log2(2 * expected + 1))));
+		this.#ids = Buffer.alloc((this.#slots.length / 2) * idLength);
 		this.#one = Buffer.alloc(idLength);
 		for (const oid of oids) this.add(oid);
 	}

@@ -16,11 +16,12 @@ const packsOf = (directory: string) =>
 		.map((name) => name.slice(0, -".pack".length));
 
 test.each([
-	["takes them", [], (all: string[]) => all, 1],
-	["examines what it receives", ["receive.fsckObjects", "true"], (all: string[]) => all, 0],
-	["is given too few of them", [], () => ["pack-of-another-repository"], 0],
-])("replace a branch: with its packs, a hub that %s → replaced and whole", async (what, setting, given, copied) => {
-	const name = what.replaceAll(" ", "-");
+	["takes them", [], (all: string[]) => all, "", 1],
+	["takes them, and lacks an object", [], (all: string[]) => all, "0123456789012345678901234567890123456789", 1],
+	["examines what it receives", ["receive.fsckObjects", "true"], (all: string[]) => all, "", 0],
+	["is given too few of them", [], () => ["pack-of-another-repository"], "", 0],
+])("replace a branch: with its packs, a hub that %s → replaced and whole", async (what, setting, given, lacking, copied) => {
+	const name = what.replace(/\W+/g, "-");
 	const hub = scratch.hub(`${name}.git`);
 	const git = (...args: string[]) => scratch.git(name, ...args).trim();
 	scratch.init(name, hub);
@@ -33,8 +34,10 @@ test.each([
 	git("repack", "-adq");
 	const own = packsOf(scratch.path(name, ".git"));
 	const repository = await scratch.open(name);
-	expect(await replaceRemoteBranch(repository, "origin", "main", made, made, new Set(given(own)))).toBe("race");
-	expect(await replaceRemoteBranch(repository, "origin", "main", made, old, new Set(given(own)))).toBe("pushed");
+	const history = { from: old, to: made, packs: new Set(given(own)), outside: new Set(lacking === "" ? [] : [lacking]) };
+	expect(await replaceRemoteBranch(repository, "origin", "main", made, made, history)).toBe("race");
+	expect(await replaceRemoteBranch(repository, "origin", "main", made, old, history)).toBe("pushed");
+	expect(scratch.git(hub, "for-each-ref", "--format=%(refname)")).toBe("refs/heads/main\n");
 	expect(scratch.git(hub, "rev-parse", "main").trim()).toBe(made);
 	expect(scratch.git(hub, "fsck", "--full", "--no-dangling")).toBe("");
 	expect(packsOf(hub).filter((pack) => own.includes(pack))).toHaveLength(copied);

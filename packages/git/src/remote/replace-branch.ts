@@ -1,3 +1,4 @@
+import { withObjectReader } from "../objects/object-reader.ts";
 import { classify, GitError } from "../process/errors.ts";
 import { watchPush } from "../process/process-progress.ts";
 import { remoteText } from "../process/remote-text.ts";
@@ -5,10 +6,37 @@ import type { Oid, Repository } from "../process/repository.ts";
 import { givePacks } from "./give-packs.ts";
 import { isRace, readRemoteBranch, refusedSummary, runOnNetwork } from "./transport.ts";
 
+/** A history that was made from another one, and where its new objects are in this repository. */
+export interface NewHistory {
+	/** The tip of the old history. Whatever the new one has in common with it is not written again. */
+	readonly from: Oid;
+	readonly to: Oid;
+	/** The packs that were written for it. */
+	readonly packs: ReadonlySet<string>;
+	/** Its objects that are neither in these packs nor known to be in the old history. */
+	readonly outside: ReadonlySet<Oid>;
+}
+
+/** Keeps a new history on a hub of this machine until the branch refers to it. */
+const givenRef = "refs/robust-sync/given";
+
+/**
+ * Makes a ref on the hub of a history whose objects are all there: those of the old one, which its branch has, and those of the packs. A push
+ * then need not examine every object of it again.
+ * @returns whether all of them are known to be there @throws GitError
+ */
+async function markGiven(hub: Repository, { to, outside }: NewHistory): Promise<boolean> {
+	const oids = [to, ...outside];
+	const infos = await withObjectReader(hub, (reader) => reader.infos(oids));
+	if (infos.includes(null)) return false;
+	await hub.run(["update-ref", givenRef, to]);
+	return true;
+}
+
 /**
  * Replaces the remote's branch by a commit that does not contain it: by force, with a lease on where the branch is. Only for a history from
  * which something was taken on purpose.
- * @param expected where the remote's branch must be @param packs of this repository that hold what is new in the commit's history
+ * @param expected where the remote's branch must be @param made what is new in the commit's history; null: it is not known
  * @returns "race": it is elsewhere, and was left as it is
  * @throws GitError PUSH_REJECTED where the remote refuses it, or the code of the failure
  */
@@ -18,15 +46,19 @@ export async function replaceRemoteBranch(
 	branch: string,
 	commit: Oid,
 	expected: Oid,
-	packs: ReadonlySet<string> = new Set(),
+	made: NewHistory | null = null,
 ): Promise<"pushed" | "race"> {
 	const lease = `--force-with-lease=refs/heads/${branch}:${expected}`;
 	const push = ["push", "--porcelain", "--quiet", lease, "--no-verify", "--no-signed", "--end-of-options"];
 	const operands = [remote, `${commit}:refs/heads/${branch}`];
-	if (packs.size > 0 && (await givePacks(repository, remote, packs))) {
+	const hub = made === null || made.packs.size === 0 ? null : await givePacks(repository, remote, made.packs);
+	if (made !== null && hub !== null) {
+		const isMarked = made.from === expected && (await markGiven(hub, made).catch(() => false));
 		// It asks the hub which commits it has, also those without a ref. Where that is not enough, the push below brings all.
 		const negotiating = ["-c", "push.negotiate=true", ...push, ...operands];
-		if ((await runOnNetwork(repository, negotiating, { accept: [0, 1, 128] })).exitCode === 0) return "pushed";
+		const { exitCode } = await runOnNetwork(repository, isMarked ? [...push, ...operands] : negotiating, { accept: [0, 1, 128] });
+		if (isMarked) await hub.run(["update-ref", "-d", givenRef], { accept: [0, 1, 128] });
+		if (exitCode === 0) return "pushed";
 	}
 	const { stdout, stderr, exitCode, answer } = await runOnNetwork(repository, [...push, ...operands], {
 		accept: [0, 1],
@@ -44,4 +76,9 @@ export async function replaceRemoteBranch(
 		exitCode,
 		{ remoteMessage: remoteText(stderr, answer.remote) },
 	);
+}
+
+/** Makes a ref of the remote equal to ours, wherever it was. Only for a ref of our own that is no branch. @throws GitError */
+export async function replaceRemoteRef(repository: Repository, remote: string, ref: string): Promise<void> {
+	await runOnNetwork(repository, ["push", "--quiet", "--no-verify", "--no-signed", "--end-of-options", remote, `+${ref}:${ref}`]);
 }

@@ -74,14 +74,35 @@ export async function listRemote(repository: Repository, remote: string): Promis
 	return { branches, defaultBranch: target !== null && branches.has(target) ? target : null };
 }
 
-/** The commit of one branch of the remote; null when it has no such branch. The cheapest question there is. */
-export async function readRemoteBranch(repository: Repository, remote: string, branch: string): Promise<Oid | null> {
-	const { stdout } = await runOnNetwork(repository, ["ls-remote", "--quiet", "--end-of-options", remote, `refs/heads/${branch}`]);
+/** The commits of some refs of the remote, by their full names, without those that it does not have. The cheapest question there is. */
+export async function readRemoteRefs(repository: Repository, remote: string, names: readonly string[]): Promise<Map<string, Oid>> {
+	const { stdout } = await runOnNetwork(repository, ["ls-remote", "--quiet", "--end-of-options", remote, ...names]);
+	const found = new Map<string, Oid>();
 	for (const line of stdout.toString("utf8").split("\n")) {
 		const [oid = "", name = ""] = line.split("\t");
-		if (name === `refs/heads/${branch}`) return oid;
+		if (names.includes(name)) found.set(name, oid);
 	}
-	return null;
+	return found;
+}
+
+/** The commit of one branch of the remote; null when it has no such branch. */
+export async function readRemoteBranch(repository: Repository, remote: string, branch: string): Promise<Oid | null> {
+	const name = `refs/heads/${branch}`;
+	return (await readRemoteRefs(repository, remote, [name])).get(name) ?? null;
+}
+
+/** Fetches by a refspec, with nothing else. */
+async function fetchOnly(repository: Repository, remote: string, refspec: string, accept: readonly number[]) {
+	const options = ["--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules", "--refmap="];
+	return await runOnNetwork(repository, ["fetch", "--quiet", ...options, "--end-of-options", remote, refspec], {
+		accept,
+		onRunning: watchFetch(repository),
+	});
+}
+
+/** Makes a ref here equal to that of the remote, wherever it was. @throws GitError; also when the remote has no such ref */
+export async function fetchSameRef(repository: Repository, remote: string, ref: string): Promise<void> {
+	await fetchOnly(repository, remote, `+${ref}:${ref}`, [0]);
 }
 
 /**
@@ -92,26 +113,9 @@ export async function readRemoteBranch(repository: Repository, remote: string, b
  */
 export async function fetchBranch(repository: Repository, remote: string, branch: string): Promise<{ rewritten: boolean }> {
 	const refspec = `refs/heads/${branch}:${trackingRef(remote, branch)}`;
-	const fetch = (spec: string, accept: readonly number[]) =>
-		runOnNetwork(
-			repository,
-			[
-				"fetch",
-				"--quiet",
-				"--no-tags",
-				"--no-write-fetch-head",
-				"--no-auto-maintenance",
-				"--no-recurse-submodules",
-				"--refmap=",
-				"--end-of-options",
-				remote,
-				spec,
-			],
-			{ accept, onRunning: watchFetch(repository) },
-		);
-	const { exitCode, stderr } = await fetch(refspec, [0, 1]);
+	const { exitCode, stderr } = await fetchOnly(repository, remote, refspec, [0, 1]);
 	if (exitCode === 0) return { rewritten: false };
-	const again = await fetch(`+${refspec}`, [0, 1]);
+	const again = await fetchOnly(repository, remote, `+${refspec}`, [0, 1]);
 	if (again.exitCode !== 0) throw classify("fetch", again.stderr || stderr, again.exitCode, null, again.answer);
 	return { rewritten: true };
 }

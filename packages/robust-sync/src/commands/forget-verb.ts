@@ -25,6 +25,7 @@ import { type CycleContext, openWorkspaceRepository } from "../context/cycle-con
 import { workspaceProgress } from "../context/progress.ts";
 import { recover } from "../cycle/recover.ts";
 import { newMemory } from "../daemon/new-memory.ts";
+import { announceMaps } from "../forget/announced-maps.ts";
 import { searchValue } from "../forget/check-value.ts";
 import { cleanHub } from "../forget/clean-hub.ts";
 import { forgetDirectory } from "../forget/forget-map.ts";
@@ -121,8 +122,10 @@ async function publish(request: ForgetRequest, wanted: Wanted, key: string): Pro
 			const map = await makeMap(context, tip, wanted, key);
 			if (map === null) return null;
 			lock.assertHeld();
-			const outcome = await replaceRemoteBranch(repository, config.syncRemote, syncedBranch(context), map.tip, tip, map.packs);
-			return outcome === "pushed" ? map : "race";
+			const outcome = await replaceRemoteBranch(repository, config.syncRemote, syncedBranch(context), map.tip, tip, map.history);
+			if (outcome === "race") return outcome;
+			await announceMaps(context, map.tip, map.cleaned);
+			return map;
 		});
 		if (made !== "race") return made;
 		await sleep(raceWaitMs * attempt);
@@ -142,7 +145,7 @@ async function replaceOnMirrors(request: ForgetRequest, made: MadeMap): Promise<
 				const tip = await readRemoteBranch(repository, mirror, branch);
 				if (tip === null || tip === made.tip) continue;
 				const isOld = await isAncestor(openMergeStore(repository), tip, made.map.from).catch(() => false);
-				const outcome = isOld ? await replaceRemoteBranch(repository, mirror, branch, made.tip, tip, made.packs) : "race";
+				const outcome = isOld ? await replaceRemoteBranch(repository, mirror, branch, made.tip, tip, made.history) : "race";
 				if (outcome === "race")
 					problems.push(`mirror '${mirror}' has other commits: it was left as it is; empty it, and it gets the new history`);
 			} catch (error) {

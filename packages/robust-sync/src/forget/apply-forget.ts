@@ -18,7 +18,7 @@ import { SyncError } from "../context/sync-error.ts";
 import { refreshIndex } from "../snapshot/follow-head.ts";
 import { deriveValues, ForgetRefusedError } from "./derive-values.ts";
 import { blobId } from "./find-maps.ts";
-import { type ForgetMap, removesPaths } from "./forget-map.ts";
+import { type ForgetMap, removesPaths, removesValue } from "./forget-map.ts";
 import { readDropList, readForgetState, removeDropList, writeDropList, writeForgetState } from "./forget-state.ts";
 import { cleanLinkedTrees } from "./linked-trees.ts";
 import { shallowRemedy } from "./make-map.ts";
@@ -106,25 +106,27 @@ async function dropListed(
  * Applies maps to all of this node: the history of every ref, index, working tree, saved versions, kept files, messages and logs; then removes
  * the old objects. After a kill at any point, `resumeForget` continues.
  * @param maps in the order of time, with valid signatures
- * @param at the hub's tip, and its former one; null: not known
+ * @param at the hub's tip, and its former one; null: not known; `isEarly`: the new history is not here yet
  * @throws ForgetRefusedError before any change; GitError, the file system's error
  */
 export async function applyForget(
 	context: CycleContext,
 	maps: readonly ForgetMap[],
-	at: { readonly tip: Oid; readonly before: Oid | null },
+	at: { readonly tip: Oid; readonly before: Oid | null; readonly isEarly?: boolean },
 ): Promise<Applied> {
 	const { repository, paths, lock, log, now } = context;
 	if (repository.isShallow) throw new ForgetRefusedError(shallowRemedy);
 	await refreshIndex(context);
 	const store = openMergeStore(repository, "present");
 	const values = await deriveValues(store, maps);
+	const state = readForgetState(paths);
+	const fresh = maps.filter(({ id }) => !state.applied.includes(id));
+	if (at.isEarly && fresh.some((map) => removesValue(map) && !values.has(map.id)))
+		throw new ForgetRefusedError("its value cannot be derived before the new history is here");
 	const rewritten = await rewriteAll(store, maps, values, { made: context.memory.forget.made });
 	await refuseOtherChanges(repository, maps, rewritten, at);
 	faultPoint("forget-verified");
 	lock.assertHeld();
-	const state = readForgetState(paths);
-	const fresh = maps.filter(({ id }) => !state.applied.includes(id));
 	writeForgetState(paths, { ...state, running: maps.map(({ id }) => id) });
 	faultPoint("forget-noted");
 	log.info(`forgetting: ${maps.length} maps, ${rewritten.blobs.size} blobs, ${rewritten.commits.size} commits`);

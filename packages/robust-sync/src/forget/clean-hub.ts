@@ -1,4 +1,15 @@
-import { dropObjects, idLengthOf, listAllObjects, localHub, OidSet, objectIds, packNames, Repository, readHead } from "@robust-sync/git";
+import {
+	dropObjects,
+	hasOwnWay,
+	idLengthOf,
+	listAllObjects,
+	localHub,
+	OidSet,
+	objectIds,
+	packNames,
+	Repository,
+	readHead,
+} from "@robust-sync/git";
 import type { Config } from "@robust-sync/workspace";
 import { bareRepository } from "./check-value.ts";
 import { deriveValues } from "./derive-values.ts";
@@ -54,7 +65,8 @@ async function cleanRemote(repository: Repository, config: Config, remote: strin
 		const reachable = new Set(await listed("--objects", "--no-object-names"));
 		const gone = new OidSet(idLengthOf(hub));
 		for (const oid of dropped) if (!reachable.has(oid)) gone.add(oid);
-		const left = await dropObjects(hub, gone, isKnown ? applied.packs : new Set());
+		const donor = isKnown && !(await hasOwnWay(hub)) ? repository : null;
+		const left = await dropObjects(hub, gone, isKnown ? applied.packs : new Set(), donor);
 		return left.length === 0 ? null : `${left.length} objects are in another repository that the hub borrows from: ${byHand}`;
 	} catch {
 		return byHand;

@@ -98,6 +98,9 @@ export const inOrderOfTime = (maps: readonly ForgetMap[]): ForgetMap[] =>
 /** Whether any map removes files by their paths: the new history may then have objects that another map removes. */
 export const removesPaths = (maps: readonly ForgetMap[]): boolean => maps.some(({ paths }) => paths.length > 0);
 
+/** Whether a map replaces a value. */
+export const removesValue = ({ blobs, commits }: ForgetMap): boolean => Object.keys(blobs).length + Object.keys(commits).length > 0;
+
 /** Old blobs and their newest replacements, through all maps. */
 export function blobsOf(maps: readonly ForgetMap[], own: Iterable<readonly [string, string]> = []): Map<string, string> {
 	const next = new Map([...maps.flatMap(({ blobs }) => Object.entries(blobs)), ...own]);

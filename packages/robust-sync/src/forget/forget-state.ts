@@ -37,6 +37,10 @@ export function writeForgetState(paths: WorkspacePaths, state: ForgetState): voi
 export class ForgetMemory {
 	/** The last tip whose maps were read, and that needs no work. */
 	examined: Oid | null = null;
+	/** The remote's ref of maps, by its last answer; null: it has none, or was not asked. */
+	announced: Oid | null = null;
+	/** The last one of these that was examined. */
+	read: Oid | null = null;
 	/** Maps that are not applied, and why. */
 	refused: readonly { readonly path: string; readonly reason: string }[] = [];
 	/** The history that this process rewrote when it made a map; null: none. */

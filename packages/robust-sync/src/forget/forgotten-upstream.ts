@@ -1,7 +1,17 @@
-import { type Oid, readHead, readRemoteBranch } from "@robust-sync/git";
+import {
+	fetchSameRef,
+	GitError,
+	type Oid,
+	openMergeStore,
+	readHead,
+	readParents,
+	readRef,
+	readRemoteBranch,
+	withObjectReader,
+} from "@robust-sync/git";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { SyncError } from "../context/sync-error.ts";
-import { fetchUpstream, knownTip, syncedBranch, type Upstream } from "../remote/upstream.ts";
+import { askRemote, fetchUpstream, knownTip, mapsRef, syncedBranch, type Upstream } from "../remote/upstream.ts";
 import { applyForget, resumeDrop } from "./apply-forget.ts";
 import { ForgetRefusedError } from "./derive-values.ts";
 import { type FoundMaps, findMaps, presentAmong, replacedBy } from "./find-maps.ts";
@@ -28,7 +38,7 @@ function hubHasIt(remote: string): SyncError {
 async function mapsFor(context: CycleContext, tip: Oid | null): Promise<FoundMaps> {
 	const { repository, config } = context;
 	const { oid: head } = await readHead(repository);
-	const commits = [tip, head].filter((oid) => oid !== null);
+	const commits = [tip, head, await readRef(repository, mapsRef)].filter((oid) => oid !== null);
 	const found = await findMaps(repository, commits, config.heartbeatKeys);
 	context.memory.forget.refused = found.refused;
 	return found;
@@ -87,7 +97,55 @@ export async function fetchWithoutForgotten(
 			return { tip: returned.clean, before: null, rewritten: false, replaced: null, problem: hubHasIt(config.syncRemote) };
 		writeForgetState(paths, { ...readForgetState(paths), returned: null });
 	}
-	return await withoutForgotten(context, await fetchUpstream(context, hint, asked));
+	const answer = asked ?? (hint ? null : askRemote(context));
+	await answer;
+	const early = await applyAnnounced(context);
+	const upstream = await withoutForgotten(context, await fetchUpstream(context, hint, answer));
+	if (early === null) return upstream;
+	const { replaced } = upstream;
+	return {
+		...upstream,
+		replaced:
+			replaced === null
+				? early
+				: new Map([...replaced, ...[...early].map(([before, after]) => [before, replaced.get(after) ?? after] as const)]),
+	};
+}
+
+/**
+ * Applies a map that the hub announces to the old history, which is here: the new one is computed, and need not be fetched.
+ * @returns the rewritten commits; null: there is no such map @throws GitError, the file system's error
+ */
+async function applyAnnounced(context: CycleContext): Promise<ReadonlyMap<Oid, Oid> | null> {
+	const { repository, paths, config, memory, log } = context;
+	const { announced } = memory.forget;
+	if (announced === null || announced === memory.forget.read) return null;
+	const mine = await readRef(repository, mapsRef);
+	try {
+		if (mine !== announced) await fetchSameRef(repository, config.syncRemote, mapsRef);
+	} catch (error) {
+		// The hub's branch decides.
+		if (error instanceof GitError) return null;
+		throw error;
+	}
+	memory.forget.read = announced;
+	if (!(await areMaps(context, announced))) {
+		// Everyone with push access can write the ref.
+		if (mine !== announced) await repository.run(["update-ref", "-d", mapsRef]);
+		return null;
+	}
+	const tip = await knownTip(context);
+	const { maps } = await mapsFor(context, tip);
+	const { applied } = readForgetState(paths);
+	const [map, ...others] = maps.filter(({ id }) => !applied.includes(id));
+	if (tip === null || map === undefined || others.length > 0 || (await presentAmong(repository, [map.from])).size === 0) return null;
+	try {
+		return (await applyForget(context, maps, { tip, before: null, isEarly: true })).commits;
+	} catch (error) {
+		if (!(error instanceof ForgetRefusedError)) throw error;
+		log.info(`a map of what to forget waits for the new history: ${error.message}`);
+		return null;
+	}
 }
 
 /** Finishes the work of a process that was killed while it applied maps, before anything else. */
@@ -107,4 +165,12 @@ export async function resumeForget(context: CycleContext): Promise<string | null
 		return null;
 	}
 	return "finished the forgetting that was interrupted";
+}
+
+/** Whether an object is a commit without history that has maps, all of them signed with a key of this node. @throws GitError */
+async function areMaps({ repository, config }: CycleContext, oid: Oid): Promise<boolean> {
+	const [info] = await withObjectReader(openMergeStore(repository), (reader) => reader.infos([oid]));
+	if (info?.type !== "commit" || (await readParents(repository, oid)).length > 0) return false;
+	const { maps, refused } = await findMaps(repository, [oid], config.heartbeatKeys);
+	return maps.length > 0 && refused.length === 0;
 }

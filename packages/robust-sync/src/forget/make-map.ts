@@ -10,6 +10,7 @@ import {
 	isPartialClone,
 	listAllObjects,
 	looseIds,
+	type NewHistory,
 	ObjectWriter,
 	type Oid,
 	OidSet,
@@ -25,10 +26,11 @@ import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { timestamp } from "@robust-sync/system/timestamps";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { ownIdentity } from "../context/own-identity.ts";
+import type { CleanedBlob } from "./announced-maps.ts";
 import { blobsWithValues } from "./derive-values.ts";
 import { blobId, findMaps } from "./find-maps.ts";
 import { type ForgetMap, forgetDirectory, mapFile, mapText, signMap } from "./forget-map.ts";
-import { allOf, type MadeHistory } from "./rewrite-all.ts";
+import { allOf, countOf, type MadeHistory } from "./rewrite-all.ts";
 import { type Forms, formsOf, holds, withoutValue } from "./value.ts";
 import { blobsAt } from "./working-copies.ts";
 
@@ -46,8 +48,10 @@ export interface MadeMap {
 	/** Commits that became other ones, and how many there are in all. */
 	readonly commits: ReadonlyMap<Oid, Oid>;
 	readonly total: number;
-	/** Packs that were written for it. */
-	readonly packs: ReadonlySet<string>;
+	/** The blobs that replace others in it. */
+	readonly cleaned: readonly CleanedBlob[];
+	/** Where its new objects are. */
+	readonly history: NewHistory;
 	/** The rewritten history, so that applying the map in the same process need not compute it again. */
 	readonly made: MadeHistory;
 }
@@ -99,7 +103,7 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 	// Their names come first, so that git's list includes everything in them.
 	const packs = new Set(packNames(store));
 	const objects = await listAllObjects(store);
-	const present = new OidSet(idLengthOf(store), allOf(objects));
+	const present = new OidSet(idLengthOf(store), allOf(objects), 2 * countOf(objects));
 	const writer = new ObjectWriter(store, present);
 	const sink = writes ? writer : idsOnly(repository.objectFormat);
 	const hits = new Map<Oid, Buffer>();
@@ -155,7 +159,8 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 		map,
 		commits: made.commits,
 		total: order.length,
-		packs: writer.packs,
+		cleaned: Object.entries(map.blobs).map(([before, oid]) => ({ oid, size: hits.get(before)?.length ?? 0 })),
+		history: { from, to, packs: writer.packs, outside: writer.outside },
 		made: { id, from, blobs, rewriter: made, before: objects, objects: present, packs, written: writer.packs, loose },
 	};
 	if (!writes) return { ...result, tip: to };

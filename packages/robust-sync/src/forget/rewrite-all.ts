@@ -42,6 +42,9 @@ export function* allOf(objects: ByType): Generator<Oid> {
 	for (const oids of Object.values(objects)) yield* oids;
 }
 
+/** How many these are. Rewriting nearly doubles them. */
+export const countOf = ({ commit, tree, blob, tag }: ByType): number => commit.length + tree.length + blob.length + tag.length;
+
 type ByType = Readonly<Record<"commit" | "tree" | "blob" | "tag", readonly Oid[]>>;
 
 /** A branch's history that this process has already rewritten. Its results are reused for the whole repository. */
@@ -75,7 +78,7 @@ async function presentIn(store: Repository, made: MadeHistory | null): Promise<P
 	const fresh = made === null ? null : await freshSince(store, made);
 	if (made === null || fresh === null) {
 		const objects = await listAllObjects(store);
-		return { objects, all: new OidSet(idLengthOf(store), allOf(objects)), freshBlobs: objects.blob, made: null };
+		return { objects, all: new OidSet(idLengthOf(store), allOf(objects), 2 * countOf(objects)), freshBlobs: objects.blob, made: null };
 	}
 	const { before } = made;
 	const objects = {
@@ -121,9 +124,11 @@ function isSame(made: MadeHistory, blobs: ReadonlyMap<Oid, Oid>, present: OidSet
 }
 
 /** The commits to examine, parents before their children; none if an earlier rewrite has done them all. @throws GitError */
-async function orderOf(store: Repository, commits: readonly Oid[], before: HistoryRewriter | null): Promise<Oid[]> {
-	const left = before === null ? commits : commits.filter((oid) => !before.isDone(oid));
-	return left.length > 1 ? await inOrder(store, commits) : [...left];
+async function orderOf(store: Repository, commits: readonly Oid[], made: MadeHistory | null): Promise<Oid[]> {
+	if (made === null) return await inOrder(store, commits);
+	const left = commits.filter((oid) => !made.rewriter.isDone(oid));
+	// All of the new history is done.
+	return left.length > 1 ? await inOrder(store, left, [made.rewriter.commits.get(made.from) ?? made.from]) : left;
 }
 
 /**
@@ -151,11 +156,11 @@ export async function rewriteAll(
 	});
 	await addBlobs(sink, contents);
 	const blobs = new Map([...listed, ...(known?.blobs ?? []), ...own]);
-	const before = known !== null && isSame(known, blobs, all) ? known.rewriter : null;
-	const order = await orderOf(store, objects.commit, before);
+	const continued = known !== null && isSame(known, blobs, all) ? known : null;
+	const order = await orderOf(store, objects.commit, continued);
 	// Rewrites the history of the newest map first: results that are present already need not be examined again.
 	const last = maps.at(-1);
-	const first = last === undefined || before !== null ? [] : await inOrder(store, [last.from]);
+	const first = last === undefined || !all.has(last.to) || continued !== null ? [] : await inOrder(store, [last.from]);
 	const names = maps.flatMap(({ paths }) => paths.map((one) => one.path));
 	const ownAtPaths = names.length === 0 ? [] : [...(await blobsAt(store, order, names)).values()];
 	const forms = [...values].map(([id, value]) => formsOf(value, id));
@@ -166,7 +171,7 @@ export async function rewriteAll(
 		message: (_oid: Oid, message: Buffer) => forms.reduce(withoutValue, message),
 	};
 	return await withObjectReader(store, async (reader) => {
-		const rewriter = new HistoryRewriter(reader, sink, rule, store.objectFormat, before);
+		const rewriter = new HistoryRewriter(reader, sink, rule, store.objectFormat, continued?.rewriter ?? null);
 		const counter = new WorkCounter(store.onProgress, "rewriting the history", first.length + order.length, "commits");
 		await rewriter.rewrite([...first, ...order], (done) => counter.upTo(done));
 		counter.end();

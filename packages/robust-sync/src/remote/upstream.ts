@@ -10,6 +10,7 @@ import {
 	readHead,
 	readRef,
 	readRemoteBranch,
+	readRemoteRefs,
 	trackingRef,
 } from "@robust-sync/git";
 import { shellWord } from "@robust-sync/service/printable";
@@ -72,15 +73,26 @@ export async function nameUnbornBranch(context: CycleContext): Promise<void> {
 	memory.branch = name;
 }
 
+/** The ref of the newest maps of what to forget (announced-maps.ts), on the hub and here. */
+export const mapsRef = "refs/robust-sync/forget";
+
+/** Asks the remote for its tip, and whether it has new maps. */
+export async function askRemote(context: CycleContext): Promise<Oid | null> {
+	const branch = `refs/heads/${syncedBranch(context)}`;
+	const refs = await readRemoteRefs(context.repository, context.config.syncRemote, [branch, mapsRef]);
+	context.memory.forget.announced = refs.get(mapsRef) ?? null;
+	return refs.get(branch) ?? null;
+}
+
 /**
  * Asks the remote for its tip while the scan runs, if the question is likely anyway: there is no sign
  * that the remote moved, nor of anything to push.
  * @returns the pending answer; null: not asked. Must be awaited even if unused.
  */
 export function prefetchRemoteTip(context: CycleContext): Promise<Oid | null> | null {
-	const { repository, config, memory } = context;
+	const { memory } = context;
 	if (memory.announced.size > 0 || memory.firstChanges.size > 0 || !memory.pace.mayAsk()) return null;
-	const answer = readRemoteBranch(repository, config.syncRemote, syncedBranch(context));
+	const answer = askRemote(context);
 	// A failure concerns only callers that need the answer.
 	answer.catch(() => undefined);
 	return answer;
@@ -96,7 +108,7 @@ export async function fetchUpstream(context: CycleContext, hint: boolean, asked:
 	const branch = syncedBranch(context);
 	const known = await knownTip(context);
 	if (!hint || known === null) {
-		const tip = await (asked ?? readRemoteBranch(repository, config.syncRemote, branch));
+		const tip = await (asked ?? askRemote(context));
 		if (tip === null) {
 			await refuseMissingBranch(context, branch, known);
 			return { tip: null, rewritten: false, before: known };
