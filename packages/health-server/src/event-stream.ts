@@ -8,8 +8,6 @@ export interface EventStreamOptions {
 	view(before: string | null): Promise<View>;
 	/** Milliseconds since the epoch. */
 	now: () => number;
-	/** How often the state files are checked while a page is open. Default 400 ms: a change shows within a second. */
-	intervalMs?: number;
 }
 
 interface Listener {
@@ -21,7 +19,8 @@ interface Listener {
 
 /** More open pages than anyone has; further ones poll every two seconds. */
 export const mostListeners = 32;
-const defaultIntervalMs = 400;
+/** How often the state files are checked while a page is open: a change shows within a second. */
+const checkIntervalMs = 400;
 /** Interval of the sign of life by which a page detects a dead server. */
 const beatMs = 5_000;
 /** A page that does not read its stream is disconnected beyond this many unsent bytes. */
@@ -51,7 +50,7 @@ export class EventStream {
 			this.#listeners.delete(listener);
 			if (this.#listeners.size === 0) this.#stop();
 		});
-		this.#timer ??= setInterval(() => void this.#sendChanges(), this.#options.intervalMs ?? defaultIntervalMs);
+		this.#timer ??= setInterval(() => void this.#sendChanges(), checkIntervalMs);
 		void this.#sendChanges();
 	}
 

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from "node:stream";
 import { printableJson } from "@robust-sync/service/printable";
 import type { WorkspacePaths } from "@robust-sync/workspace";
-import { type AccessCheck, ownersOnly } from "./access.ts";
+import { ownersOnly } from "./access.ts";
 import { type Answer, beforeOf, dataHeaders, json, send, sendHtml, sendJson, sendTagged } from "./answer.ts";
 import { healthDocument, publicStatusDocument, statusDocument } from "./documents.ts";
 import { EventStream, mostListeners, viewMessage } from "./event-stream.ts";
@@ -24,16 +24,12 @@ export interface HealthServerOptions {
 	history?: HistoryReader;
 	/** The version for `build_info` and the page. */
 	version: string;
-	/** Decides which clients may see names and contents of files. Default: the owner of the workspace, root, and any client with the token. */
-	mayRead?: AccessCheck;
 	/** Milliseconds since the epoch. */
 	now?: () => number;
 	/** Called with errors of our own code; the client gets no details. */
 	onError?: (error: unknown) => void;
 	/** Time limit of a client's request, and of a connection's silence. Default 9.5 s. */
 	clientTimeoutMs?: number;
-	/** How often changes are sent to open pages. */
-	eventIntervalMs?: number;
 }
 
 /** A server that does not listen yet, and a way to close everything that it holds open. */
@@ -67,7 +63,8 @@ const ownersOnlyText =
  */
 export function createHealthServer(options: HealthServerOptions): HealthServer {
 	const { paths, snapshots, repository, version, now = Date.now, onError = () => {}, clientTimeoutMs = defaultClientTimeoutMs } = options;
-	const mayRead = options.mayRead ?? ownersOnly(paths);
+	/** The owner of the workspace, root, and any client with the token may see names and contents of files. */
+	const mayRead = ownersOnly(paths);
 
 	const health = remembered((snapshot) => `${printableJson(healthDocument(snapshot), 2)}\n`);
 	const status = remembered((snapshot) => `${printableJson(statusDocument(snapshot), 2)}\n`);
@@ -78,11 +75,7 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 		const snapshot = await snapshots.read();
 		return viewOf(snapshot, before === null ? null : snapshots.savedBefore(before));
 	};
-	const events = new EventStream({
-		view: currentView,
-		now,
-		...(options.eventIntervalMs === undefined ? {} : { intervalMs: options.eventIntervalMs }),
-	});
+	const events = new EventStream({ view: currentView, now });
 
 	const saved = new SavedRoutes({ paths, snapshots, repository });
 	const history = options.history && new HistoryRoutes(options.history);

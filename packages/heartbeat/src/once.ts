@@ -4,7 +4,7 @@ import { systemClock } from "./clock.ts";
 import { measure } from "./clock-filter.ts";
 import type { Content } from "./content.ts";
 import { Keyring } from "./keyring.ts";
-import { type Address, canonicalHost, formatAddress, type Resolver } from "./transport.ts";
+import { type Address, canonicalHost, formatAddress } from "./transport.ts";
 import { openUdpTransport, systemResolver } from "./udp-transport.ts";
 import { decode, encode, type Message, paddedBytes } from "./wire-format.ts";
 
@@ -34,7 +34,8 @@ interface Sent {
  * Sends one heartbeat to each peer and waits up to two seconds for the answers. Uses a port of its own and is marked
  * transient, so that it works beside a running heartbeat and no peer mistakes it for that one.
  */
-export async function heartbeatOnce(config: Config, content: Content, resolver: Resolver = systemResolver()): Promise<OnceResult[]> {
+export async function heartbeatOnce(config: Config, content: Content): Promise<OnceResult[]> {
+	const resolver = systemResolver();
 	const transport = await openUdpTransport({ host: config.heartbeatBind, port: 0 });
 	const keyring = new Keyring(config.heartbeatKeys);
 	const bootId = randomBytes(8).toString("hex");

@@ -18,11 +18,10 @@ export interface HeartbeatFlags {
  *
  * @throws CommandError, ConfigError, EnvFileError: all exit code 2
  */
-export function heartbeatConfig(workspace: string, flags: HeartbeatFlags, env: NodeJS.ProcessEnv = process.env): Config {
+export function heartbeatConfig(workspace: string, flags: HeartbeatFlags): Config {
 	const peers = peersFlag(flags);
 	const config = loadConfig({
 		workspace,
-		env,
 		flags: { NODE_NAME: flags.node, HEARTBEAT_PORT: flags.port, HEARTBEAT_INTERVAL: flags.interval, PEERS: peers },
 	});
 	if (peers === undefined) return config;

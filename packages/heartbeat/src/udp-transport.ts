@@ -92,7 +92,7 @@ async function open(host: string, port: number): Promise<UdpTransport> {
 const maxLookups = 2;
 
 /** Resolves names as every program on this machine does (getaddrinfo: /etc/hosts, DNS, mDNS, …). */
-export function systemResolver(lookup: typeof dns.lookup = dns.lookup): Resolver {
+export function systemResolver(): Resolver {
 	const waiting: (() => void)[] = [];
 	let running = 0;
 	return (host, done) => {
@@ -102,7 +102,7 @@ export function systemResolver(lookup: typeof dns.lookup = dns.lookup): Resolver
 		}
 		const run = () => {
 			running++;
-			lookup(host, { all: true, verbatim: true }, (error, addresses) => {
+			dns.lookup(host, { all: true, verbatim: true }, (error, addresses) => {
 				running--;
 				waiting.shift()?.();
 				done(error, error ? [] : addresses.map(({ address }) => address));

@@ -4,7 +4,7 @@ import { configuredChannels } from "./channels/configured.ts";
 import { toCheckRows } from "./check-rows.ts";
 import { runChecks } from "./checks/all.ts";
 import { readSilences, type Silence } from "./lifecycle/silences.ts";
-import { readFacts, type Sources, systemSources } from "./readings/read-facts.ts";
+import { readFacts, systemSources } from "./readings/read-facts.ts";
 import { type CheckRow, overallStatus, peekMemory } from "./status-file.ts";
 
 /** The result of one run of all checks. */
@@ -24,18 +24,14 @@ export interface CheckReport {
  * Runs all checks once, beside the daemon or without one. Changes nothing and sends nothing. Problems that only time can show (nodes
  * that disagree for long, a channel that fails) come from the daemon's last status file.
  */
-export async function checkOnce(
-	paths: WorkspacePaths,
-	config: Config,
-	sources: Sources = systemSources(paths, config.nodeName),
-): Promise<CheckReport> {
+export async function checkOnce(paths: WorkspacePaths, config: Config): Promise<CheckReport> {
 	const memory = peekMemory(paths);
 	const { channels, problem } = configuredChannels(config);
 	const known = new Map(memory.channels.map((health) => [health.name, health]));
 	const { facts } = await readFacts({
 		paths,
 		config,
-		sources,
+		sources: systemSources(paths, config.nodeName),
 		carried: { history: memory.history, clock: null },
 		isDaemon: false,
 		channels: channels.map(

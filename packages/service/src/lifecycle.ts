@@ -55,7 +55,6 @@ export interface ServiceSurroundings {
 	env?: NodeJS.ProcessEnv;
 	rssBytes?: () => number;
 	memoryCheckMs?: number;
-	notifyCommand?: string;
 }
 
 const defaultGraceMs = 30_000;
@@ -110,7 +109,7 @@ class ServiceRun implements ServiceControl {
 		this.#logger = hooks.logger;
 		this.#surroundings = surroundings;
 		this.#env = surroundings.env ?? process.env;
-		this.#manager = serviceManager(this.#env, hooks.logger, surroundings.notifyCommand);
+		this.#manager = serviceManager(this.#env, hooks.logger);
 	}
 
 	get signal(): AbortSignal {

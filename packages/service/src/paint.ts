@@ -7,8 +7,8 @@ import { Chalk, type ChalkInstance, supportsColor, supportsColorStderr } from "c
  * @param env the environment that is consulted
  * @returns a chalk instance, which leaves text unchanged without colour
  */
-export function paint(stream: NodeJS.WriteStream, env: NodeJS.ProcessEnv = process.env): ChalkInstance {
-	if (!stream.isTTY || env.NO_COLOR !== undefined || env.TERM === "dumb") return new Chalk({ level: 0 });
+export function paint(stream: NodeJS.WriteStream): ChalkInstance {
+	if (!stream.isTTY || process.env.NO_COLOR !== undefined || process.env.TERM === "dumb") return new Chalk({ level: 0 });
 	const support = stream === process.stderr ? supportsColorStderr : supportsColor;
 	return new Chalk({ level: support ? support.level : 1 });
 }

@@ -15,9 +15,9 @@ const keep = 2;
  *
  * @param env where the variable is looked up; it is removed from there, so that processes started by this one do not write there
  */
-export function copyOutput(env: NodeJS.ProcessEnv = process.env): void {
-	const file = env[serviceLogVariable];
-	delete env[serviceLogVariable];
+export function copyOutput(): void {
+	const file = process.env[serviceLogVariable];
+	delete process.env[serviceLogVariable];
 	if (!file || !path.isAbsolute(file)) return;
 	const log = new LogFile({ path: file, maxBytes, keep });
 	for (const stream of [process.stdout, process.stderr]) {

@@ -21,9 +21,8 @@ const signOfLife = "WATCHDOG=1";
  *
  * @param env where NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID come from; without NOTIFY_SOCKET nothing is sent
  * @param logger gets one warning when messages cannot be sent
- * @param command the program that sends them
  */
-export function serviceManager(env: NodeJS.ProcessEnv, logger: Logger, command = "systemd-notify"): ServiceManager {
+export function serviceManager(env: NodeJS.ProcessEnv, logger: Logger): ServiceManager {
 	const socket = env.NOTIFY_SOCKET;
 	if (!socket) return { notify() {}, flush: async () => {}, watchdogMs: undefined };
 	const queue: string[][] = [];
@@ -32,7 +31,7 @@ export function serviceManager(env: NodeJS.ProcessEnv, logger: Logger, command =
 
 	async function work(): Promise<void> {
 		for (let message = queue.shift(); message; message = queue.shift()) {
-			const problem = await send(command, message, { NOTIFY_SOCKET: socket, PATH: env.PATH });
+			const problem = await send(message, { NOTIFY_SOCKET: socket, PATH: env.PATH });
 			if (problem && !hasWarned) {
 				hasWarned = true;
 				logger.warn("the service manager cannot be notified of this service's state", { problem, message: message.join(" ") });
@@ -60,13 +59,13 @@ function watchdogWindow(env: NodeJS.ProcessEnv): number | undefined {
 	return usec / 1000;
 }
 
-/** Runs the command to its end. Resolves to the problem, if there was one. */
-function send(command: string, assignments: string[], env: NodeJS.ProcessEnv): Promise<string | undefined> {
+/** Runs systemd-notify to its end. Resolves to the problem, if there was one. */
+function send(assignments: string[], env: NodeJS.ProcessEnv): Promise<string | undefined> {
 	return new Promise((resolve) => {
-		const child = spawn(command, assignments, { env, stdio: "ignore", timeout: notifyTimeoutMs, killSignal: "SIGKILL" });
+		const child = spawn("systemd-notify", assignments, { env, stdio: "ignore", timeout: notifyTimeoutMs, killSignal: "SIGKILL" });
 		child.once("error", (error) => resolve(error.message));
 		child.once("exit", (code, signal) =>
-			resolve(code === 0 ? undefined : `${command} ${signal ? `died of ${signal}` : `exited with ${code}`}`),
+			resolve(code === 0 ? undefined : `systemd-notify ${signal ? `died of ${signal}` : `exited with ${code}`}`),
 		);
 	});
 }

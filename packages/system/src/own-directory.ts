@@ -15,8 +15,8 @@ export function trustOwner(uid: number): void {
 }
 
 /** The owner of a workspace, if this process is root and the owner is not; null otherwise. */
-export function foreignOwner(root: string, uid: number | undefined = process.geteuid?.()): number | null {
-	if (uid !== 0) return null;
+export function foreignOwner(root: string): number | null {
+	if (process.geteuid?.() !== 0) return null;
 	const owner = statSync(root, { throwIfNoEntry: false })?.uid ?? 0;
 	return owner === 0 ? null : owner;
 }

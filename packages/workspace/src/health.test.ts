@@ -5,6 +5,7 @@ import { deriveHealth, type HealthInput } from "./health.ts";
 import { peerLiveness, servicesLiveness, writerLiveness } from "./liveness.ts";
 import type { StateRead } from "./read-state.ts";
 import type { HeartbeatState, MonitorStatus, PeerState, SyncState } from "./state-schemas.ts";
+import { syncStateAt } from "./testing/sync-state.ts";
 
 const now = Date.parse("2026-02-18T02:00:00.000Z");
 const boot = now - 86_400_000;
@@ -17,29 +18,12 @@ const table: ProcessTable = {
 	bootId: () => "boot",
 };
 
-const sync: SyncState = {
-	schema: 1,
-	node: "helios",
+const sync = syncStateAt(ago(10_000), {
 	pid: 10,
 	pid_started_at: ago(3_600_000),
 	updated_at: ago(1_000),
 	started_at: ago(3_600_000),
-	status: "idle",
-	last_attempt: ago(10_000),
-	last_sync: ago(10_000),
-	last_error: null,
-	consecutive_failures: 0,
-	next_attempt: null,
-	branch: "main",
-	remote: "origin",
-	head: null,
-	ahead: 0,
-	behind: 0,
-	messages_pending: 0,
-	skipped: [],
-	last_cycle: null,
-	totals: { cycles: 1, failures: 0, commits: 0, resolved: 0, rescued: 0 },
-};
+});
 const peer: PeerState = {
 	schema: 1,
 	peer: "chad",

@@ -55,7 +55,7 @@ export function readMounts(mountinfo = "/proc/self/mountinfo"): Mount[] {
 }
 
 /** The mount that a directory is on. Null: unknown. */
-export function mountOf(directory: string, mounts: readonly Mount[] = readMounts()): Mount | null {
+export function mountOf(directory: string): Mount | null {
 	let real: string;
 	try {
 		real = Buffer.from(fs.realpathSync(directory)).toString("latin1");
@@ -63,7 +63,7 @@ export function mountOf(directory: string, mounts: readonly Mount[] = readMounts
 		return null;
 	}
 	let found: Mount | null = null;
-	for (const mount of mounts) {
+	for (const mount of readMounts()) {
 		const isAbove = real === mount.point || real.startsWith(mount.point === "/" ? "/" : `${mount.point}/`);
 		// Of mounts on top of each other the last one counts.
 		if (isAbove && mount.point.length >= (found?.point.length ?? 0)) found = mount;
@@ -75,24 +75,24 @@ export function mountOf(directory: string, mounts: readonly Mount[] = readMounts
  * A mount of a device through which reads do not update access times, in any mount namespace that this process can see.
  * @returns the mount, and a process that sees it; null: there is none
  */
-export function findNoatimeMount(device: string, proc = "/proc"): { readonly mount: Mount; readonly pid: string } | null {
+export function findNoatimeMount(device: string): { readonly mount: Mount; readonly pid: string } | null {
 	const seen = new Set<string>();
 	let ids: string[];
 	try {
-		ids = fs.readdirSync(proc).filter((id) => /^\d+$/.test(id));
+		ids = fs.readdirSync("/proc").filter((id) => /^\d+$/.test(id));
 	} catch {
 		return null;
 	}
 	for (const pid of ids) {
 		try {
-			const namespace = fs.readlinkSync(`${proc}/${pid}/ns/mnt`);
+			const namespace = fs.readlinkSync(`/proc/${pid}/ns/mnt`);
 			if (seen.has(namespace)) continue;
 			seen.add(namespace);
 		} catch {
 			// The process is gone, or belongs to another user.
 			continue;
 		}
-		const mount = readMounts(`${proc}/${pid}/mountinfo`).find((each) => each.device === device && each.isNoatime);
+		const mount = readMounts(`/proc/${pid}/mountinfo`).find((each) => each.device === device && each.isNoatime);
 		if (mount) return { mount, pid };
 	}
 	return null;

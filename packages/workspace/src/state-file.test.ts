@@ -4,7 +4,8 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { readState } from "./read-state.ts";
 import { readOwnState, writeState } from "./state-file.ts";
-import { type SyncState, syncStateSchema } from "./state-schemas.ts";
+import { syncStateSchema } from "./state-schemas.ts";
+import { syncStateAt } from "./testing/sync-state.ts";
 
 let directory: string;
 let file: string;
@@ -16,29 +17,12 @@ beforeEach(() => {
 afterEach(() => fs.rmSync(directory, { recursive: true, force: true }));
 
 const at = "2026-02-18T02:00:00.000Z";
-const state: SyncState = {
-	schema: 1,
-	node: "helios",
-	pid: 42,
-	pid_started_at: at,
-	updated_at: at,
-	started_at: at,
-	status: "idle",
-	last_attempt: at,
+const state = syncStateAt(at, {
 	last_sync: null,
 	last_error: { code: "INTERNAL", message: "x", at },
-	consecutive_failures: 0,
-	next_attempt: null,
-	branch: "main",
-	remote: "origin",
-	head: null,
-	ahead: 0,
-	behind: 0,
-	messages_pending: 0,
 	skipped: [{ path: "a", reason: "too-large" }],
 	last_cycle: { duration_ms: 1.5, committed: 0, pulled: 0, pushed: 0, resolved: 0 },
-	totals: { cycles: 0, failures: 0, commits: 0, resolved: 0, rescued: 0 },
-};
+});
 
 test("state file: written → read", async () => {
 	await writeState(file, state);

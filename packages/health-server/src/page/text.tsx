@@ -12,8 +12,8 @@ export function timeOr(at: string | number | null | undefined, otherwise: string
 }
 
 /** `1 file`, `2,000 files`. */
-export function count(n: number, noun: string, plural = `${noun}s`): string {
-	return `${n.toLocaleString("en-US")} ${n === 1 ? noun : plural}`;
+export function count(n: number, noun: string): string {
+	return `${n.toLocaleString("en-US")} ${noun}${n === 1 ? "" : "s"}`;
 }
 
 /** A commit's short id; the whole one on hover. */

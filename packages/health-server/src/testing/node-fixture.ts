@@ -15,6 +15,7 @@ import {
 	type SyncState,
 	WorkspacePaths,
 } from "@robust-sync/workspace";
+import { syncStateAt } from "@robust-sync/workspace/testing/sync-state";
 import { createHealthServer, type HealthServer, type HealthServerOptions } from "../http-server.ts";
 import { listen } from "../listen.ts";
 import type { RepositoryReader } from "../repository.ts";
@@ -47,26 +48,15 @@ export class NodeFixture {
 
 	sync(changes: Partial<SyncState> = {}): void {
 		const now = Date.now();
-		const state: SyncState = {
+		const state = syncStateAt(timestamp(now - 12_000), {
 			...this.writer(now),
 			started_at: timestamp(now - 7_200_000),
-			status: "idle",
-			last_attempt: timestamp(now - 12_000),
-			last_sync: timestamp(now - 12_000),
-			last_error: null,
-			consecutive_failures: 0,
 			next_attempt: timestamp(now + 48_000),
-			branch: "main",
-			remote: "origin",
 			head: commitId("a"),
-			ahead: 0,
-			behind: 0,
-			messages_pending: 0,
-			skipped: [],
 			last_cycle: { duration_ms: 184, committed: 3, pulled: 1, pushed: 2, resolved: 0 },
 			totals: { cycles: 120, failures: 2, commits: 30, resolved: 4, rescued: 0 },
 			...changes,
-		};
+		});
 		this.write(this.paths.syncState, state);
 	}
 

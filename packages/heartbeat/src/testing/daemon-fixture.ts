@@ -14,6 +14,7 @@ import {
 	WorkspacePaths,
 	writeState,
 } from "@robust-sync/workspace";
+import { syncStateAt } from "@robust-sync/workspace/testing/sync-state";
 import { HeartbeatDaemon } from "../daemon.ts";
 import { openUdpTransport } from "../udp-transport.ts";
 
@@ -112,28 +113,5 @@ export class DaemonFixture {
 /** A `sync_state.json` of a node that is in sync, written by this process. */
 export function syncStateOf(node: string, fields: Partial<SyncState>): SyncState {
 	const now = timestamp(Date.now());
-	return {
-		schema: 1,
-		node,
-		pid: process.pid,
-		pid_started_at: processStartedAt(process.pid) ?? now,
-		updated_at: now,
-		started_at: now,
-		status: "idle",
-		last_attempt: now,
-		last_sync: now,
-		last_error: null,
-		consecutive_failures: 0,
-		next_attempt: null,
-		branch: "main",
-		remote: "origin",
-		head: null,
-		ahead: 0,
-		behind: 0,
-		messages_pending: 0,
-		skipped: [],
-		last_cycle: null,
-		totals: { cycles: 1, failures: 0, commits: 0, resolved: 0, rescued: 0 },
-		...fields,
-	};
+	return syncStateAt(now, { node, pid_started_at: processStartedAt(process.pid) ?? now, ...fields });
 }

@@ -6,7 +6,8 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { processStartedAt } from "@robust-sync/system/process-table";
 import { timestamp } from "@robust-sync/system/timestamps";
-import { type HeartbeatState, type SyncState, WorkspacePaths } from "@robust-sync/workspace";
+import { type HeartbeatState, WorkspacePaths } from "@robust-sync/workspace";
+import { syncStateAt } from "@robust-sync/workspace/testing/sync-state";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const banner =
@@ -131,24 +132,7 @@ function writeState(
 ): void {
 	const now = timestamp(Date.now());
 	const writer = { schema: 1 as const, node: "helios", ...process, updated_at: now, started_at: process.pid_started_at };
-	const sync: SyncState = {
-		...writer,
-		status: "idle",
-		last_attempt: now,
-		last_sync: now,
-		last_error: null,
-		consecutive_failures: 0,
-		next_attempt: null,
-		branch: "main",
-		remote: "origin",
-		head: "a".repeat(40),
-		ahead: 0,
-		behind: 0,
-		messages_pending: 0,
-		skipped: [],
-		last_cycle: null,
-		totals: { cycles: 1, failures: 0, commits: 0, resolved: 0, rescued: 0 },
-	};
+	const sync = syncStateAt(now, { ...writer, head: "a".repeat(40) });
 	const heartbeat: HeartbeatState = {
 		...writer,
 		boot_id: "b",

@@ -14,6 +14,7 @@ import {
 	services,
 	WorkspacePaths,
 } from "@robust-sync/workspace";
+import { syncStateAt } from "@robust-sync/workspace/testing/sync-state";
 import type { Channel, Delivery } from "../delivery/channel.ts";
 import type { Clock } from "../delivery/dispatcher.ts";
 import { Monitor } from "../monitor.ts";
@@ -219,25 +220,12 @@ export class NodeFixture {
 	}
 
 	sync(changes: Partial<SyncState> = {}): void {
-		const state: SyncState = {
+		const state = syncStateAt(timestamp(this.now - 12_000), {
 			...this.writer("sync"),
-			status: "idle",
-			last_attempt: timestamp(this.now - 12_000),
-			last_sync: timestamp(this.now - 12_000),
-			last_error: null,
-			consecutive_failures: 0,
 			next_attempt: timestamp(this.now + 48_000),
-			branch: "main",
-			remote: "origin",
 			head: commitId("a"),
-			ahead: 0,
-			behind: 0,
-			messages_pending: 0,
-			skipped: [],
-			last_cycle: null,
-			totals: { cycles: 1, failures: 0, commits: 0, resolved: 0, rescued: 0 },
 			...changes,
-		};
+		});
 		this.put(this.paths.syncState, state);
 	}
 

@@ -31,8 +31,8 @@ function problemOf(exitCode: number | null, stdout: string, stderr: string): str
 }
 
 /** Starts `robust-sync --once` in a workspace. @param root the workspace @param program the file that this process runs */
-export function startCycle(root: string, program = process.argv[1] ?? ""): CycleProcess {
-	const child = spawn(process.execPath, [realpathSync(program), "--once", "--json", `--workspace=${root}`], {
+export function startCycle(root: string): CycleProcess {
+	const child = spawn(process.execPath, [realpathSync(process.argv[1] ?? ""), "--once", "--json", `--workspace=${root}`], {
 		stdio: ["ignore", "pipe", "pipe"],
 	});
 	const texts = { stdout: "", stderr: "" };

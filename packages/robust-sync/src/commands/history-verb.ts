@@ -101,13 +101,8 @@ function formatEntry(entry: HistoryEntry, kind: string): string {
 }
 
 /** Prints the history. @returns the exit code @throws MomentError, PathError, GitError */
-export async function showHistory(
-	paths: WorkspacePaths,
-	config: Config,
-	options: Options,
-	operands: readonly string[],
-	now = Date.now(),
-): Promise<number> {
+export async function showHistory(paths: WorkspacePaths, config: Config, options: Options, operands: readonly string[]): Promise<number> {
+	const now = Date.now();
 	const repository = await openWorkspaceRepository(paths, config);
 	const { oid: head } = await readHead(repository);
 	const names = operands

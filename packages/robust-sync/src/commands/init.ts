@@ -203,12 +203,12 @@ const peersProblem = (peers: string) => problemOf("PEERS", peers);
  * @returns the exit code
  * @throws CommandError (2) without a terminal, or after an answer of no; GitError; the file system's errors
  */
-export async function initWorkspace(paths: WorkspacePaths, options: Options, env: NodeJS.ProcessEnv = process.env): Promise<number> {
+export async function initWorkspace(paths: WorkspacePaths, options: Options): Promise<number> {
 	if (!fs.existsSync(`${paths.root}/.git`)) {
 		throw new CommandError(`${paths.root} is not the top of a git working tree: run git init or git clone first`, ExitCode.usage);
 	}
 	const repository = await openRepository({ directory: paths.root, node: defaultNodeName() });
-	const remote = env.SYNC_REMOTE || "origin";
+	const remote = process.env.SYNC_REMOTE || "origin";
 	const url = repository.config.get(`remote.${remote}.url`);
 	for (const line of formatSurvey(await surveyWorkspace(repository), url ? `${remote} (${printable(redact(url))})` : remote)) print(line);
 	if (!url) print(`  there is no remote named ${remote} yet: git remote add ${remote} URL`);
@@ -221,16 +221,16 @@ export async function initWorkspace(paths: WorkspacePaths, options: Options, env
 	if (isAsked && !process.stdin.isTTY) {
 		throw new CommandError("nothing was changed: there is no terminal to ask on; add --yes (and --node, --peers)", ExitCode.usage);
 	}
-	let node = options.node ?? env.NODE_NAME ?? defaultNodeName();
+	let node = options.node ?? process.env.NODE_NAME ?? defaultNodeName();
 	if (options.peers === true) throw new CommandError("--peers takes a list with --init: name=host[:port], comma separated", ExitCode.usage);
-	let peers = options.peers ?? env.PEERS ?? "";
+	let peers = options.peers ?? process.env.PEERS ?? "";
 	for (const [flag, problem] of [
 		["--node", nodeProblem(node)],
 		["--peers", peersProblem(peers)],
 	] as const) {
 		if (problem !== null) throw new CommandError(`${flag}: ${problem}`, ExitCode.usage);
 	}
-	const givenKey = env.HEARTBEAT_KEY || null;
+	const givenKey = process.env.HEARTBEAT_KEY || null;
 	const keyProblem = problemOf("HEARTBEAT_KEY", givenKey ?? "");
 	if (givenKey !== null && (givenKey.includes("'") || printable(givenKey) !== givenKey)) {
 		throw new CommandError("HEARTBEAT_KEY: a single quote or a control character is not accepted", ExitCode.usage);

@@ -89,13 +89,12 @@ export async function prepareRestore(
 	config: Config,
 	options: Options,
 	operands: readonly string[],
-	now = Date.now(),
 ): Promise<Request> {
 	const at = options.at;
 	if (at === undefined) throw new CommandError("--restore takes --at TIME: a duration (2h), a date, or a commit", ExitCode.usage);
 	const repository = await openWorkspaceRepository(paths, config);
 	const names = operands.map((operand) => selectedPath(repository.root, currentDirectory(), operand));
-	const from = await commitAt(repository, await resolveMoment(repository, at, now));
+	const from = await commitAt(repository, await resolveMoment(repository, at, Date.now()));
 	if (from === null)
 		throw new CommandError(
 			repository.isShallow

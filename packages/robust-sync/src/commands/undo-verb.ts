@@ -77,13 +77,8 @@ function report(options: Options, { changes, left, undone }: UndoPlan, isDryRun:
 }
 
 /** Checks the request. @throws CommandError, MomentError, PathError, GitError */
-export async function prepareUndo(
-	paths: WorkspacePaths,
-	config: Config,
-	options: Options,
-	operands: readonly string[],
-	now = Date.now(),
-): Promise<Request> {
+export async function prepareUndo(paths: WorkspacePaths, config: Config, options: Options, operands: readonly string[]): Promise<Request> {
+	const now = Date.now();
 	const repository = await openWorkspaceRepository(paths, config);
 	const { oid: start } = await readHead(repository);
 	if (start === null) throw new CommandError("there is no commit yet", ExitCode.failed);

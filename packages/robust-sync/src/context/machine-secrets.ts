@@ -92,11 +92,8 @@ export function filesStamp(files: readonly string[]): string {
  * variables of the environment with secret-looking names. They are returned, and stored nowhere.
  * @throws GitError
  */
-export async function readMachineSecrets(
-	{ repository, paths }: Pick<CycleContext, "repository" | "paths">,
-	env: NodeJS.ProcessEnv = process.env,
-): Promise<MachineSecrets> {
-	const home = env.HOME ?? os.homedir();
+export async function readMachineSecrets({ repository, paths }: Pick<CycleContext, "repository" | "paths">): Promise<MachineSecrets> {
+	const home = process.env.HOME ?? os.homedir();
 	const [netrc, credentials] = [path.join(home, ".netrc"), path.join(home, ".git-credentials")];
 	const found = envFiles(repository.root);
 	const files = [
@@ -121,7 +118,7 @@ export async function readMachineSecrets(
 		}),
 		...netrcSecrets(textOf(netrc)),
 		...credentialSecrets(textOf(credentials)),
-		...secretsOf(env, "environment ", secretVariables),
+		...secretsOf(process.env, "environment ", secretVariables),
 	];
 	const seen = new Set<string>();
 	return { secrets: all.filter(({ value }) => !seen.has(value) && seen.add(value)).slice(0, maxSecrets), files, stamp };
