@@ -28,7 +28,7 @@ export async function abortOperation(context: ResolverContext): Promise<AbortRep
 		const changed = status.entries.filter(({ kind, submodule }) => kind !== "untracked" && !submodule).map(({ path }) => path);
 		for (const path of changed) backup.copy(path);
 		lock.assertHeld();
-		// Edited after it was staged: git refuses to reset such a file. It is backed up by now.
+		// git refuses to reset a file that was edited after it was staged. The backup has it already.
 		const edited = status.entries
 			.filter(({ kind, index, worktree }) => kind === "changed" && index !== "." && worktree !== ".")
 			.map(({ path }) => path);

@@ -190,7 +190,7 @@ export function createHealthServer(options: HealthServerOptions): HealthServer {
 	};
 }
 
-/** Continues synchronously if the value is there already: most answers need no turn of the event loop. */
+/** Continues synchronously with a value that is known: most answers need no turn of the event loop. */
 function when<T>(value: T | Promise<T>, use: (value: T) => Promise<void> | void): Promise<void> | void {
 	return value instanceof Promise ? value.then(use) : use(value);
 }

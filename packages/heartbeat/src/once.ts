@@ -32,7 +32,7 @@ interface Sent {
 
 /**
  * Sends one heartbeat to each peer and waits up to two seconds for the answers. Uses a port of its own and is marked
- * transient, so that it works beside a running heartbeat and no peer mistakes it for that one.
+ * transient, so that no peer mistakes it for the running heartbeat beside it.
  */
 export async function heartbeatOnce(config: Config, content: Content): Promise<OnceResult[]> {
 	const resolver = systemResolver();

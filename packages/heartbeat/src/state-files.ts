@@ -112,7 +112,7 @@ export class StateFiles {
 		this.#writer.write(paths.heartbeatState, () => this.#ownState());
 	}
 
-	/** How many datagrams were refused so far: someone who looks for the reason of a silence should not wait for it. */
+	/** The number of refused datagrams. It explains a silence, so it is written at once. */
 	#refused(): number {
 		let sum = 0;
 		for (const count of Object.values(this.#options.node.totals.rejected)) sum += count;

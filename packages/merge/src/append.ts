@@ -18,7 +18,7 @@ function withoutLayout(text: string): string {
 }
 
 /**
- * Both tails after the base, the older side's first, each starting on a new line; if one tail has all lines of the other, that one.
+ * Both tails after the base, the older side's first, each starting on a new line; if one tail contains all lines of the other, only that one.
  * An unfinished last line of the base that a side finished belongs to that side's tail. The prose merge gives the same for such
  * sides: every base line is kept, and both sides added at one place.
  */

@@ -58,7 +58,7 @@ interface Trees {
 	readonly later: JsonTree;
 }
 
-/** The versions with every cell split that one of them split. */
+/** The versions, with each cell split that any of them split. */
 function withCellsSplit({ base, older, later }: Trees, keys: Interner): Trees {
 	const parsed = (text: string | undefined, tree: JsonTree) => {
 		const found = text === undefined ? tree : parseJson(text, keys);

@@ -11,7 +11,7 @@ export type Kind = "json" | "keyed" | "records" | "append" | "prose" | "code" | 
 /** The values of the `robust-sync` git attribute. */
 export type AttributeKind = "json" | "records" | "prose" | "code" | "later";
 
-/** Larger files are not merged: three versions in memory as strings and trees need what a service with a memory limit has. */
+/** Larger files are not merged: three versions, as strings and trees, would exceed the memory limit of a service. */
 export const MAX_MERGED_BYTES = 20 * 1024 * 1024;
 
 const JSON_EXTENSIONS = new Set(

@@ -150,7 +150,7 @@ export class MergedText {
 		const bom = choose(base.keys.length > 0 ? base.bom : undefined, older.bom, later.bom);
 		const [olderEnded, laterEnded] = [older.keys.length > 0 ? older.ended : later.ended, later.keys.length > 0 ? later.ended : older.ended];
 		const voted = choose(base.keys.length > 0 ? base.ended : undefined, olderEnded, laterEnded);
-		// A last line that one side added ends as in that side; an empty one without an end would be no line at all.
+		// A last line that one side added ends as in that side: an empty line without an end would disappear.
 		const ended = this.#last === "older" ? olderEnded : this.#last === "later" ? laterEnded : voted;
 		const keys = this.#keys;
 		return joinLines({

@@ -35,7 +35,7 @@ export function splitLines(text: string, like?: SplitText): Lines {
 	return keys === null ? splitAll(text, bom) : { bom, keys, crlf: null, ended: text === "" || text.endsWith("\n") };
 }
 
-/** The lines of a text of which another version is split; null: the versions share too little. */
+/** The lines of a text, split like another version of it; null: the versions share too little. */
 function splitAlike(text: string, { text: other, lines }: SplitText): string[] | null {
 	const most = Math.min(text.length, other.length);
 	if (most < MIN_ALIKE || lines.crlf !== null || lines.bom || text.startsWith(BOM) || text.includes("\r\n")) return null;

@@ -18,7 +18,7 @@ export interface NoteSyntax {
 }
 
 /**
- * Merges a note: its front matter by key, blocks of data by their kind, tasks and properties so that each is there once, the rest as prose.
+ * Merges a note: its front matter by key, blocks of data by their kind, tasks and properties without duplicates, the rest as prose.
  *
  * @returns null: it has none of these, or mixes line ends: it is plain prose.
  */

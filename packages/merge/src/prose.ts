@@ -137,7 +137,7 @@ function indices(group: readonly Hunk[], overruled: ReadonlySet<number>): number
 	return group.flatMap(({ from, to }) => Array.from({ length: to - from }, (_, k) => from + k)).filter((index) => !overruled.has(index));
 }
 
-/** Both versions of one place, the older first; if one contains the other, that one. Common lines at their start or end are there once. */
+/** Both versions of one place, the older first, without repeating common lines at their start or end. If one contains the other, only that one. */
 function addBothVersions(text: MergedText, aligned: Aligned, place: Place): void {
 	const { olderIds, laterIds } = aligned;
 	const [start, end] = alikeAtEnds(aligned, place);

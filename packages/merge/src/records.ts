@@ -36,7 +36,7 @@ export function mergeRecords(sides: Sides, extension: string): Merged {
 	const whole = absorbingSide(aligned);
 	if (whole === null) addMerged(text, aligned, readTime);
 	else text.addAllOf(whole);
-	// A record that a side added is there, or the other side's equal one: nothing else can be lost.
+	// Each added record is in the result, or the other side's equal one: nothing else can be lost.
 	return { content: fromLatin1(text.toString()), olderLost: unified?.olderLost ?? false, laterLost: unified?.laterLost ?? false };
 }
 

@@ -18,10 +18,10 @@ const stem = /pass(?:[_-]?(?:word|wd|phrase|wort|code))?|pwd|psk|kennwort|secret
 /** Suffixes that do not change the meaning of the name: `passwords`, `secretKey`, `TOKEN_PROD_2`. */
 const appended = /(?:(?:key|value|val|string|str|text)(?![a-z]))?s?(?:[A-Z0-9_.-][A-Za-z0-9_.-]{0,48})?/y;
 
-/** A word after such a name that marks its value as public, or as data about a secret. */
+/** A word after a secret's name that marks its value as public, or as data about a secret. */
 const publicWord =
 	/^(?:hash|hashes|hashed|sha\d*|md5|digest|checksum|fingerprint|thumbprint|ids?|names?|type|kind|count|urls?|uri|path|file|filename|length|len|size|limit|expir\w*|ttl|at|fields?|param\w*|header|prefix|suffix|regex\w*|pattern|label|hint|policy|format|version|index|offset|pos\w*|range|usage|used|budget|address|contract|symbol|issuer|arn|ref|class|colou?r|alg|algorithm|salt|iv|nonce|endpoint|host|manager|provider|image|selector|placeholder|message|title|description|error|link|page|cursor|template|mask|public|pub|csrf|xsrf|schema|spec|test|tests|example|map|mapping|set|list|bytes|bits|code|codes|event|press|down|up|board|chain|frame|frames|word|words|pair|ring|store|signature|sig)$/i;
-/** The word before such a name with the same meaning. */
+/** The word with the same meaning before a secret's name. */
 const publicHead =
 	/^(?:public|pub|authenticity|circle|badge|csrf|xsrf|next|page|continuation|cursor|sync|cancel\w*|max|min|num|total|prompt|completion|input|output|hash(?:ed)?|encrypted|sealed|cache|tokenizer|device|push|forgery|verification|update|change|sequence|grant|export|import|confirm\w*|unit|product|idempotency|request|delete|primary|foreign|sort|partition|row|map|dict|object|json|by|bot|eos|pad|unk|site|recaptcha|publishable)$/i;
 /** Words before `key` that make it a secret one. */

@@ -36,7 +36,7 @@ function countsInTurn(text: string): number {
 	return count;
 }
 
-/** Whether a text is repetition or counting: no key generator makes such a text. */
+/** Whether a text is repetition or counting: no key generator makes that. */
 export function isPatterned(text: string): boolean {
 	if (new Set(text).size < Math.min(6, text.length / 2)) return true;
 	if (text.length >= 8 && predictable(text) >= text.length * 0.55) return true;

@@ -132,7 +132,7 @@ function linesOf(values: readonly string[], columns: readonly string[]): string 
 		.join("");
 }
 
-/** The rows of an SQLite database as lines of names and values. Nothing of another content. */
+/** The rows of an SQLite database as lines of names and values. Other contents have none. */
 export function databaseTexts(bytes: Buffer): Derived[] {
 	if (bytes.length < 512 || bytes.toString("latin1", 0, magic.length) !== magic) return [];
 	const stored = bytes.readUInt16BE(16);

@@ -315,7 +315,7 @@ async function take(
 		}
 		const current = readLockHolder(file);
 		if (!current || !(await blocks(file, current, table))) {
-			// Free by now, torn by a power cut, or of a dead process.
+			// The lock was released meanwhile, torn by a power cut, or is a dead process's.
 			if (!setAsideDeadLock(file, current)) await new Promise((resolve) => setTimeout(resolve, pollMs));
 			continue;
 		}

@@ -15,7 +15,7 @@ export const guardNotesSchema = z.object({
 	incoming: z.nullable(z.object({ commit: objectId, since: z.string(), tracked: z.number() })),
 });
 
-/** The memory of held commits: their times, and the files of a mount point that is gone by now. */
+/** The memory of held commits: their times, and the files of a mount point that is gone. */
 export type GuardNotes = Omit<z.infer<typeof guardNotesSchema>, "schema">;
 
 export const noGuardNotes: GuardNotes = { outgoing: null, incoming: null };

@@ -61,7 +61,7 @@ export class ObstacleError extends Error {
 
 /**
  * The obstacle at one path behind an error; null: the error concerns more than that path.
- * @param onMount the path is on another file system than the workspace: that one may be full, and nothing else is
+ * @param onMount the path is on another file system than the workspace: only that file system may be full
  */
 export function obstacleOf(error: unknown, onMount = false): Obstacle | null {
 	if (error instanceof ObstacleError) return error.obstacle;

@@ -3,7 +3,7 @@ import { lstatIfThere } from "@robust-sync/system/lstat";
 import { readUnseen } from "@robust-sync/system/read-unseen";
 import { fileMode } from "./disk-file.ts";
 
-/** A file or link with what is in it. */
+/** A file or link with its content. */
 export interface Found {
 	readonly content: Buffer;
 	readonly stats: fs.Stats;
@@ -27,7 +27,7 @@ export function readContent(file: Buffer | string, stats: fs.Stats): Buffer | nu
 	return stats.isFile() ? readUnseen(file) : null;
 }
 
-/** What is there, left where it is; null: nothing, or nothing that has a content. */
+/** The file or link at a path, which stays there; null: there is none, or it is a directory, pipe, socket or device. */
 export function peek(file: Buffer): Found | null {
 	const stats = lstatIfThere(file);
 	if (!stats || stats.isDirectory()) return null;
@@ -41,7 +41,7 @@ export function peek(file: Buffer): Found | null {
 	}
 }
 
-/** Whether a file is as another one that is there. */
+/** Whether two files, or two links, have the same content. */
 export function isSame(file: Buffer, other: string): boolean {
 	const [a, b] = [lstatIfThere(file), fs.lstatSync(other)];
 	if (!a || a.isSymbolicLink() !== b.isSymbolicLink() || a.size !== b.size) return false;

@@ -65,7 +65,7 @@ export class OpenDatabases {
 	#open: ReadonlySet<string> = new Set();
 	#askedAt = Number.NEGATIVE_INFINITY;
 
-	/** Whether a file is a database that a program has open, or of which one has left a part beside it (`-wal`, `-journal`). */
+	/** Whether a file is a database that a program has open, or that has unfinished work beside it (`-wal`, `-journal`). */
 	isOpen(file: Buffer, { content, stats }: Found): boolean {
 		if (!stats.isFile() || !content.subarray(0, sqliteMagic.length).equals(sqliteMagic)) return false;
 		try {

@@ -56,10 +56,10 @@ export async function eachTouch(
 	const input: string[] = [];
 	for (const { oids, text } of commits) {
 		const [commit = "", ...parents] = oids.map((oid) => cleanOf.get(oid) ?? oid);
-		// Without parents on its line a commit is compared with its own: with the one that it is the clean version of.
+		// A line without parents means the parents of the commit itself. Those of a clean version would be its original.
 		if (parents.length === 0 && commit !== oids[0]) parents.push(await emptyCommit(store));
 		input.push(`${[commit, ...parents].join(" ")}\n`);
-		// What a clean version changed was changed by the older one of the two.
+		// The changes of a clean version are those of its original.
 		texts.set(commit, text);
 	}
 	let text = "";

@@ -15,7 +15,7 @@ export interface PathNode {
 export class PathTries {
 	readonly #paths: readonly PathRule[];
 	readonly #tries = new Map<string, PathNode>();
-	/** What is below a path of which listed blobs go, by its node. */
+	/** The paths below one whose listed blobs are removed, by its node. */
 	readonly #below = new Map<number, PathNode>();
 	#count = 0;
 

@@ -9,7 +9,7 @@ export type NewTree = string | null;
 interface PlacedTree {
 	readonly tree: ScannedTree;
 	readonly place: string;
-	/** Another tree at the place, of which this one has all entries that were not scanned. null: all were. */
+	/** An earlier tree at this place with the same entries wherever this one was not scanned. null: all of this one was scanned. */
 	base: PlacedTree | null;
 	/** The rewritten content, once it is made. */
 	made: Buffer | null;

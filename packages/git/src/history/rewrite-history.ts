@@ -337,7 +337,7 @@ export class HistoryRewriter {
 		await this.#reader.each(oids, (info, content, index) => {
 			if (info?.type === "tag" && content) texts.set(oids[index] ?? "", Buffer.from(content));
 		});
-		// A tag after the one that it is of.
+		// A tag of a tag comes after that one.
 		for (const oid of oids)
 			for (let chain = [oid]; chain.length > 0; ) {
 				const next = chain.at(-1) ?? "";
@@ -373,7 +373,7 @@ export class HistoryRewriter {
 		return id === undefined || id === null || hex(id) === oid ? undefined : hex(id);
 	}
 
-	/** Trees that no commit has: those that hold something of what was replaced are in `replacedTrees` afterwards. @throws GitError */
+	/** Visits trees that no commit has. `replacedTrees` then has those with replaced content. @throws GitError */
 	async visit(oids: readonly Oid[]): Promise<void> {
 		const removed = this.removedBlobs;
 		const node = removed.size === 0 ? null : this.#tries.node();

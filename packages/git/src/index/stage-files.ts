@@ -28,8 +28,8 @@ const packFrom = 1_000;
 const filesAPack = 20_000;
 
 /**
- * Takes files into the index as they are on disk; what is gone there is gone from the index. A file that is being written all
- * the time, over which git stumbles ("short read while indexing"), is read by us, and is what it was at that moment.
+ * Stages files as they are on disk; a file that is gone there is removed from the index. git fails on a file that is written all the time
+ * ("short read while indexing"): a copy of that one is staged, as it was at one moment.
  * @param options more options for update-index
  * @returns files that git cannot take, because they cannot be read or a filter or encoding fails: their index entries stay as they were
  * @throws GitError

@@ -19,7 +19,7 @@ const maxPlainPaths = 200_000;
 const maxCopies = 100;
 /** Directories in one another: a path of 4,096 bytes (PATH_MAX) has fewer. */
 const maxDepth = 1_000;
-/** How often it is at most found out exactly whether a tree is small enough by now. */
+/** After this many exact checks whether a tree is small enough, a plain limit decides. */
 const maxExactCuts = 20;
 /** Levels that are read at all. */
 const maxLevels = 2 * maxDepth;
@@ -42,7 +42,7 @@ export interface CleanCommit {
 	 * What is left out, at most 100 paths, in order, one character a byte. No GitPaths: they are what must not become one.
 	 */
 	readonly refused: readonly string[];
-	/** The commit of which this one is the clean version, and nothing else; null: it is no such commit. */
+	/** The original, if this commit is only the clean version of another one; null: it is not. */
 	readonly original: Oid | null;
 }
 
@@ -65,7 +65,7 @@ interface Verdict {
 interface Parsed {
 	/** null: it is sound, and its entries need not be kept: a large workspace has millions. */
 	readonly entries: readonly TreeItem[] | null;
-	/** Each as often as it is there. */
+	/** With repetitions. */
 	readonly subtrees: readonly Oid[];
 	readonly files: number;
 }
@@ -264,7 +264,7 @@ class TreeCleaner {
 		return kept;
 	}
 
-	/** Reads what is not known below a tree, a level at a time, and judges it from below. */
+	/** Reads the unknown trees below some trees, level by level, and judges the deepest first. */
 	async #load(reader: ObjectReader, roots: readonly Oid[], objects: NewObject[]): Promise<void> {
 		if (this.#verdicts.size > maxRemembered) this.#verdicts = new Map();
 		const parsed = new Map<Oid, Parsed>();

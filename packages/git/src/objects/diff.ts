@@ -51,7 +51,7 @@ export async function diffTrees(repository: Repository, before: Oid, after: Oid)
 }
 
 /**
- * What the index has otherwise than tree `before`, path by path. `after` means nothing for an unmerged path.
+ * The paths at which the index differs from tree `before`. `after` has no meaning for an unmerged path.
  * @throws GitError
  */
 export async function diffIndex(repository: Repository, before: Oid): Promise<TreeChange[]> {

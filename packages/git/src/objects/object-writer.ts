@@ -117,7 +117,7 @@ export class ObjectWriter implements ObjectSink {
 		// Uncompressed: it takes a fifth of the time, ids hardly shrink, and the next maintenance rewrites such packs.
 		else {
 			const { stdout } = await this.#store.run(["index-pack", "--stdin"], { input: packOf(objects, this.#store.objectFormat, 0) });
-			// What it prints is the kind of file, a tab and the id (git-index-pack(1)).
+			// It prints the kind of file, a tab and the id (git-index-pack(1)).
 			const [, id] = stdout.toString("latin1").trim().split("\t");
 			if (id !== undefined) this.packs.add(`pack-${id}`);
 		}

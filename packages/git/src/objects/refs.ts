@@ -40,7 +40,7 @@ export async function readHead(repository: Repository): Promise<{ branch: string
 	return { branch: exitCode === 0 ? stdout.toString("utf8").trim() : null, oid: await readRef(repository, "HEAD") };
 }
 
-/** Moves `ref` from `before` (null: it must not exist) to `after`. @throws GitError INDEX_LOCKED or INTERNAL when it is elsewhere by now */
+/** Moves `ref` from `before` (null: it must not exist) to `after`. @throws GitError INDEX_LOCKED or INTERNAL if another process has moved it */
 export async function updateRef(repository: Repository, ref: string, after: Oid, before: Oid | null, reason: string): Promise<void> {
 	await repository.run(["update-ref", "-m", reason, "--create-reflog", ref, after, before ?? repository.zeroOid]);
 }

@@ -67,7 +67,7 @@ export async function hasCommit(repository: Repository, commit: Oid): Promise<bo
 
 const repairRef = "refs/robust-sync/repair";
 
-/** Whether a commit is there with everything that it and its history refer to. Walks all of it. */
+/** Whether a commit and its history are complete. Walks all of it. */
 export async function isComplete(repository: Repository, commit: Oid): Promise<boolean> {
 	const { exitCode } = await repository.run(["rev-list", "--objects", "--quiet", commit], { accept: [0, 1, 128] });
 	return exitCode === 0;

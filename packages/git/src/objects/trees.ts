@@ -105,7 +105,7 @@ function pathTree<T>(items: Iterable<T>, pathOf: (item: T) => GitPath): PathTree
 }
 
 /**
- * What a commit or tree has at some paths (a directory: mode 040000). Reads only the trees above them, all of one level at once.
+ * The entries of a commit or tree at some paths (a directory: mode 040000). Reads only the trees above them, each level at once.
  * @throws GitError
  */
 export async function readTreePaths(repository: Repository, commit: Oid, names: readonly GitPath[]): Promise<Map<GitPath, TreeEntry>> {

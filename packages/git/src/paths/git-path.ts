@@ -19,7 +19,7 @@ export class RefusedPathError extends Error {
 	}
 }
 
-/** Whether a text, one character a byte, is such a path. */
+/** Whether a text, one character a byte, is a path that git accepts. */
 export function isGitPath(name: unknown): name is GitPath {
 	return typeof name === "string" && !/[\u0100-\uffff]/.test(name) && isPathAllowed(name.endsWith("/") ? name.slice(0, -1) : name);
 }

@@ -29,7 +29,7 @@ export class GitError extends Error {
 	readonly exitCode: number | null;
 	/** What killed it; null: it ended by itself. */
 	readonly signal: NodeJS.Signals | null;
-	/** What the remote wrote for people, as it is: nothing follows from it, and it is not printable yet. */
+	/** The remote's text for people, unchanged: it decides nothing, and must be made printable first. */
 	readonly remoteMessage: string | null;
 	/** The remote's Retry-After, milliseconds; null: it gave none. */
 	readonly retryAfterMs: number | null;
@@ -145,7 +145,7 @@ const symptoms: readonly Symptom[] = [
 
 const limited = "the remote limits requests: waiting, then trying again (if this repeats, raise SYNC_PUSH_INTERVAL and SYNC_INTERVAL)";
 
-/** What an HTTP status means (RFC 9110; RFC 6585 for 429), for a command that failed with it. null: nothing of its own. */
+/** The meaning of an HTTP status (RFC 9110; RFC 6585 for 429) for a command that failed with it. null: it has no special one. */
 function httpSymptom(command: string, { http }: NetworkAnswer): { code: GitErrorCode; advice: string } | null {
 	const status = http?.status ?? 0;
 	if (status < 400) return null;

@@ -23,7 +23,7 @@ export interface GitRunOptions {
 	signal?: AbortSignal;
 	/** The most memory that git may allocate (RLIMIT_DATA; packs are mapped, and not counted): it fails where it needs more. */
 	maxDataBytes?: number;
-	/** What a failure is called. Default: classify, from standard error and the exit code alone. */
+	/** Names a failure. Default: classify, from standard error and the exit code alone. */
 	explain?: typeof classify;
 }
 
@@ -41,7 +41,7 @@ const killGraceMs = 2_000;
 const running = new Set<ChildProcess>();
 let started = 0;
 
-/** How many git processes this process has started: what a cycle costs is counted in these. */
+/** The number of git processes that this process has started: the unit of a cycle's cost. */
 export function gitProcessesStarted(): number {
 	return started;
 }

@@ -63,7 +63,7 @@ function inside(directory: string, parent: string): boolean {
 }
 
 /**
- * Who holds a lock file: a process that has it open, else a git that works in this repository (git closes its lock while a
+ * The holder of a lock file: a process that has it open, else a git that works in this repository (git closes its lock while a
  * hook or an editor runs). Searches /proc (proc(5)); a process that we may not read counts only if it is a git in the same directory.
  */
 export function lockHolder(repository: Repository, file: string): GitLockFile["holder"] {

@@ -97,7 +97,7 @@ function countMade(names: readonly GitPath[], root: string, from: number): numbe
 	return done;
 }
 
-/** Reports how far git has come in a list of files, by the one that it has open: what it prints is for people. */
+/** Reports git's progress in a list of files by the file that it has open, because its output is for people. */
 export function watchFiles(
 	{ onProgress }: Repository,
 	{ what, root, names, before, total, isMade = false }: FileList,
@@ -129,7 +129,7 @@ function receivedBytes(directory: string, since: number): number {
 	}
 }
 
-/** What a git process below another one has read or written, in bytes (proc(5)); null: there is none. */
+/** The bytes that a git process below another one has read or written (proc(5)); null: there is no such process. */
 function bytesOf(command: string, counter: "rchar" | "wchar", pid: number, depth = 0): number | null {
 	try {
 		const directory = `/proc/${pid}`;
@@ -159,7 +159,7 @@ export function watchFetch({ onProgress, commonDirectory }: Repository): WatchPr
 	});
 }
 
-/** Reports what a push sends: of what the objects take here that the remote was not known to have. */
+/** Reports the bytes that a push sends, beside the size of the objects that the remote may lack. */
 export function watchPush(repository: Repository, remote: string, commit: Oid): WatchProcess | undefined {
 	let total: number | null = null;
 	let sent = 0;

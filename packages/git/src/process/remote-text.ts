@@ -3,7 +3,7 @@ const marks = /^(?:remote: ?|(?:fatal|error): remote error: |error: remote unpac
 
 const linesOf = (stderr: string) => stderr.split(/[\r\n]+/).filter((line) => line !== "");
 
-/** What git wrote for itself on stderr, without what the remote wrote: only this may decide what a failure is called. */
+/** git's own lines on stderr, without those of the remote: only these may decide the name of a failure. */
 export function withoutRemoteText(stderr: string): string {
 	return linesOf(stderr)
 		.filter((line) => !marks.test(line))

@@ -16,7 +16,7 @@ const shrunkFilePauseMs = 20;
 
 /** git waits for locks of refs by itself (core.filesRefLockTimeout), and never for that of the index; its message in the C locale: */
 const lockIsHeld = /Unable to create '[^']*\.lock': File exists/;
-/** Such a lock is mostly held for milliseconds. One that is left by a dead process is not waited for longer: recovery sees to it. */
+/** Most such locks are held for milliseconds. A lock that a dead process left is for recovery. */
 const lockTimeoutMs = 2_000;
 const lockPauseMs = 25;
 

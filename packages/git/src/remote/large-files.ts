@@ -5,7 +5,7 @@ import type { Oid, Repository } from "../process/repository.ts";
 
 /** Whether files of this repository may be kept outside of git by Git LFS (git-lfs-config(5)). */
 function usesLargeFiles(repository: Repository): boolean {
-	// `git lfs install` sets the filter for a user; the directory is there where it has been at work.
+	// `git lfs install` sets the filter for a user; a repository that uses it also has the directory.
 	return repository.config.has("filter.lfs.process") && existsSync(path.join(repository.commonDirectory, "lfs"));
 }
 

@@ -135,7 +135,7 @@ export const refusedSummary = (stdout: Buffer): string | undefined =>
 		.find((line) => line.startsWith("!\t"))
 		?.split("\t")[2];
 
-/** Whether a ref was refused because it is elsewhere by now. */
+/** Whether a ref was refused because another push has moved it. */
 export const isRace = (summary: string): boolean => raced.test(summary);
 
 /** Whether `commit` contains `expected`; a parent is found without a process. */
@@ -211,10 +211,10 @@ export async function pushCommit(
 	throw new GitError("PUSH_REJECTED", failure.message, detail, exitCode, { remoteMessage });
 }
 
-// What git-receive-pack answers when it cannot store what it got. No hook has run by then.
+// The answer of git-receive-pack when it cannot store the objects. It comes before any hook.
 const unpackerError = "[remote rejected] (unpacker error)";
 
-/** A push that the remote refused, by its status line. What the remote wrote is passed on, and decides nothing. */
+/** A push that the remote refused, by its status line. The remote's text is passed on, and decides nothing. */
 async function refusal(
 	repository: Repository,
 	remote: string,

@@ -34,7 +34,7 @@ export class TakenFiles {
 		this.#placedVersions = placedVersions;
 	}
 
-	/** Renames the file at `name` into the backup. False: nothing is there, or a directory, pipe, socket or device, which stays. */
+	/** Renames the file at `name` into the backup. False: there is none, or it is a directory, pipe, socket or device, which stays. */
 	take(name: GitPath, destination: Buffer): boolean {
 		const live = this.#sites.live(name);
 		const stats = lstatIfThere(live);
@@ -49,7 +49,7 @@ export class TakenFiles {
 		}
 	}
 
-	/** Returns a removed file to its place. False: there is a newer one by now. */
+	/** Links a removed file to its path again. False: a newer file is there. */
 	relink(name: GitPath, file: Buffer): boolean {
 		try {
 			fs.linkSync(file, this.#sites.live(name));

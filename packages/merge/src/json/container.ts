@@ -225,7 +225,7 @@ class Styles {
 		return this.of(this.#isOlders() ? this.#merge.older : this.#merge.later);
 	}
 
-	/** Of two changes of whitespace, the one of the side whose style the container gets. */
+	/** If both sides changed the whitespace, the change of the side whose style the container gets. */
 	preferred(older: string, later: string): string {
 		return this.#isOlders() ? older : later;
 	}

@@ -22,7 +22,7 @@ interface Edit {
 }
 
 /**
- * Merges sequences with diff3 over equal elements (the same number is an equal element). An element that one side removed and the other
+ * Merges sequences with diff3 over equal elements (equal elements have equal numbers). An element that one side removed and the other
  * changed stays; additions of both sides at one place all stay, the older side's first, but common ones only once.
  */
 export function mergeSequence(

@@ -127,7 +127,7 @@ class TreeMerge {
 			);
 		for (const [i, entry] of entries.entries()) {
 			const { lead: own, indent, text } = this.#piece({ base, older, later }, entry, target ?? "");
-			// An item that one side removed and the other changed is the changed one.
+			// If one side removed an item and the other changed it, the changed one stays.
 			const isChangedAlone = entry.base !== NONE && (entry.older === NONE || entry.later === NONE);
 			const lead = settled(own, !isChangedAlone);
 			if (i > 0 || !later.compact) out.push(lead, indent);

@@ -168,7 +168,7 @@ interface Added {
 	readonly before: string;
 }
 
-/** Blocks that a side added, where the line before them is there once. */
+/** The blocks that a side added behind a line that is unique. */
 function added(units: readonly Unit[], ofBase: ReadonlyMap<number, number>): Added[] {
 	const known = new Set(ofBase.values());
 	const times = new Map<string, number>();
@@ -235,7 +235,7 @@ function mergeByLanguage(language: string, sides: Sides): Merged | null {
 	return PROSE_LANGUAGES.has(language) ? mergeProse(sides) : mergeCode(sides);
 }
 
-/** Is a block of a language one document, of which there are no two in one place? */
+/** Is a block of this language one document? Two of them at one place would not be valid. */
 function isData(language: string, ...contents: readonly Uint8Array[]): boolean {
 	const isJson = JSON_LANGUAGES.has(language) || (language === "" && contents.every(isJsonContainer));
 	return (

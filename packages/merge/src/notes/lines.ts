@@ -149,7 +149,7 @@ function firstCell(line: string): string {
 	return trimBlanks(/^[ \t]*\|?([^|]*)/.exec(line)![1]!);
 }
 
-/** Statements by subject; null: the subject is there more than once. */
+/** Statements by subject; null: the subject occurs more than once. */
 type Found = Map<string, { index: number; statement: Statement } | null>;
 
 function statements(units: readonly Unit[], markup: Markup): Found {

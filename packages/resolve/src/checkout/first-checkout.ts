@@ -87,7 +87,7 @@ export async function commitWithout(
  * had the option not to (`git clone --no-checkout`), or was killed. Missing files are placed; files that exist stay and count as
  * changed if they differ. Without this every file would look deleted.
  * @param ref full name of the checked-out branch @param head its commit
- * @returns null: nothing was missing, and the index is there now
+ * @returns null: no file was missing, and the index exists now
  * @throws GitError, the file system's errors, LockLostError; `resumeIntegration` then continues
  */
 export async function checkOutFirst(context: IntegrateContext, ref: string, head: Oid): Promise<Integration | null> {

@@ -86,7 +86,7 @@ export class Holder {
 		this.#before = readHeld(context.paths);
 	}
 
-	/** Whether any held path could be placed by now. */
+	/** Whether any held path can be placed now. */
 	get hasRetries(): boolean {
 		return this.toRetry().some((change) => !isGuarded(this.#before.paths.get(change.path)));
 	}
@@ -102,7 +102,7 @@ export class Holder {
 		return [...this.#before.paths.values()].flatMap((held) => {
 			const name = held.path;
 			if (missing.some((mount) => isBelow(name, mount))) return [];
-			// A path that must stay local is tried again only once nothing of it is there.
+			// A path that must stay local is retried only when nothing is left of it on disk.
 			if (held.reason === "ignored-here" && (held.target === null || held.flag || inPlaceOf(this.#repository.root, name) !== null))
 				return [];
 			return [{ path: name, before: held.base, after: held.target }];

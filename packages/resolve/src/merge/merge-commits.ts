@@ -142,7 +142,7 @@ class CommitMerger {
 
 	async #open(first: Oid, second: Oid, depth: number): Promise<OpenedMerge> {
 		const found = await mergeBases(this.#store, first, second);
-		// Git finds the bases by itself; where one holds what is refused, its clean version is named instead.
+		// Without a named base git finds the bases itself. A base with refused paths is replaced by its clean version.
 		const bases = (await cleanCommits(this.#store, found, isOwnName, this.#reader)).map(({ clean }) => clean);
 		if (bases.length <= 1 || depth >= maxDepth) {
 			const base = bases[0] ?? null;
@@ -150,7 +150,7 @@ class CommitMerger {
 			const merged = await mergeTree(this.#store, first, second);
 			return { first, second, base, bases, merged, conflicts: groupConflicts(merged, first, second), noted: [] };
 		}
-		// Criss-cross: what is common to both sides is the merge of all their bases, made as this one is (as git's own recursive strategy does).
+		// Criss-cross: the base is the merge of all bases, made by the same rules, as in git's recursive strategy.
 		const { base, contested } = await this.#virtualBase(bases, depth);
 		const opened = await this.#openWith(base, first, second);
 		return { ...opened, bases, ...(await this.#contest(opened, base, contested)) };
@@ -238,7 +238,7 @@ export async function mergeCommitsAt(
 	return await withObjectReader(store, (reader) => new CommitMerger(repository, store, reader).mergePath(first, second, path));
 }
 
-/** Merges what changed from one commit to another into a third, for a cherry-pick and the like: what is applied is the later side. */
+/** Applies the changes between two commits to a third, as a cherry-pick does. The applied changes are the later side. */
 export async function applyCommit(
 	repository: Repository,
 	store: Repository,

@@ -5,7 +5,7 @@ import type { Strategy } from "./resolution.ts";
 const maxListedPaths = 100;
 
 /**
- * What a path is quoted for: controls, format characters, lone surrogates and private use of Unicode 15, and what this format itself uses.
+ * Characters for which a path is quoted: controls, format characters, lone surrogates and private use of Unicode 15, and those that this format itself uses.
  * A list, not \p{C}: every node must write the same message, whatever Unicode its Node.js knows.
  */
 const quotedCharacters = new RegExp(

@@ -7,7 +7,7 @@ declare const __MERGE_WORKER__: string | undefined;
 const inlineBytes = 16 * 1024;
 /** A thread without work ends after this long, and gives its memory back. */
 const idleMs = 5_000;
-/** Most of what a merge makes is garbage at once; with Node's default of 48 MiB it stays in memory until then, and saves no time. */
+/** Most objects of a merge are garbage at once. Node's default of 48 MiB keeps them in memory longer, and saves no time. */
 const maxYoungGenerationSizeMb = 8;
 
 /** The bundle of merge-worker.ts beside the bundle that this is in; null: these are the sources, which have none. */
@@ -94,7 +94,7 @@ export class MergeThread {
 		}, idleMs).unref();
 	}
 
-	/** Ends the thread. What it is doing fails. */
+	/** Ends the thread. Its running jobs fail. */
 	async stop(): Promise<void> {
 		await this.#worker?.terminate();
 	}

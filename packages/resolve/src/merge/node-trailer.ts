@@ -1,7 +1,7 @@
 import { isNodeName } from "@robust-sync/workspace";
 
 const key = "Robust-Sync-Node";
-/** A merge names no more nodes than this: who has more will not read them. */
+/** The most nodes that a merge names: no one reads a longer list. */
 const maxNodes = 16;
 
 /** The trailer (git-interpret-trailers(1)) with the node that made a commit, independent of `user.name`. */

@@ -233,7 +233,7 @@ export class PathResolver {
 	/** Merges many files by their kinds, a batch at a time: while one is merged the next is read, and no more than that is in memory. */
 	async #mergeAll(groups: readonly ConflictGroup[]): Promise<Outcome[]> {
 		const outcomes: Outcome[] = [];
-		// A small merge is over before a process has started. What is in an attributes file is read again for the merge of others.
+		// A small merge ends before a process has started. A merged attributes file is read again when the other paths are merged.
 		const store = groups.length > groupsAtATime && !groups.some(({ path }) => isAttributesFile(path)) ? this.#storeBlob : null;
 		let running: Promise<Outcome[]> | null = null;
 		for await (const batch of this.#batches(groups)) {
@@ -430,7 +430,7 @@ export class PathResolver {
 		return entryOf(made, this.#store.objectFormat);
 	}
 
-	/** The result for a file that one side renamed to `to`: with the other side's change of it, under that side's name. */
+	/** The result for a file that one side renamed to `to`: the merged content, under the new name. */
 	async #followRename(
 		to: GitPath,
 		side: "first" | "second",

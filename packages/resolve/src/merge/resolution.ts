@@ -19,7 +19,7 @@ export interface ResolvedFile {
 	readonly versions: Readonly<Record<Role, TreeEntry | null>>;
 	/** git alone would have reported a conflict, or something of a side is not in the result. */
 	readonly save: boolean;
-	/** What is in the result because of it; nothing for a conflict inside a file that lives on under another path. */
+	/** The paths in the result that come from it; none for a conflict inside a file that has another path in the result. */
 	readonly results: readonly { readonly path: GitPath; readonly entry: TreeEntry }[];
 }
 

@@ -23,7 +23,7 @@ export function byRole(
 
 /**
  * Merges two commits into a merge commit in the object database. A pure function of the two as a set: same commit id on every node,
- * whichever of them is "ours". What is refused in them (cleanCommits) is in no tree that is read. Touches no ref of the repository's, no index and no working tree.
+ * whichever of them is "ours". Trees are read without refused paths (cleanCommits). Touches no ref of the repository's, no index and no working tree.
  * @returns the merge and what happened to each path that both sides changed
  * @throws GitError (CORRUPT_REPOSITORY for a missing object, DISK_FULL, PERMISSION_DENIED, …); nothing has changed then
  */

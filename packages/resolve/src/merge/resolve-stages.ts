@@ -16,7 +16,7 @@ export interface UnmergedPaths {
 
 /**
  * Settles paths by the same rules as a merge, from their stages alone: for a rebase, a cherry-pick, a revert, a stash, where what is being
- * applied ("theirs") is the later side of every path. What is merged is stored in the object database; nothing else changes.
+ * applied ("theirs") is the later side of every path. Writes merged contents to the object database, and nothing else.
  * @throws GitError
  */
 export async function resolveStages(repository: Repository, { stages, tree, staging }: UnmergedPaths): Promise<ResolvedFile[]> {

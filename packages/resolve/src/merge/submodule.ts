@@ -4,7 +4,7 @@ import { displayPath, type GitPath, type Oid, type Repository, runGit } from "@r
 
 /**
  * The commit of a submodule that contains the other one; null: neither does, or the submodule is not here.
- * @param repository the one that holds the submodule
+ * @param repository the repository with the submodule
  */
 export async function submoduleDescendant(
 	repository: Repository,

@@ -7,7 +7,7 @@ import type { WorkspacePaths } from "@robust-sync/workspace";
 /** How a directory is named while it is being written: `.unfinished-<pid>-<random>`. */
 export const unfinishedPrefix = ".unfinished-";
 
-/** Removes a directory if nothing is in it but directories of which the same is true. */
+/** Removes a directory tree that contains no file. */
 function removeIfEmpty(directory: string): boolean {
 	let entries: Dirent[];
 	try {

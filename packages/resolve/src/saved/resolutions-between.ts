@@ -38,7 +38,7 @@ export async function walkBetween(
 	// Parents come before children, so that one pass finds the commits with `from` in their history.
 	const ownHistory = new Set<Oid>([from]);
 	const commits = await walkCommits(openMergeStore(repository), from, to);
-	// What the walk leaves out, `from` has.
+	// A commit that the walk leaves out is in the history of `from`.
 	const walked = new Set(commits.map(({ commit }) => commit));
 	const isOwn = (parent: Oid) => ownHistory.has(parent) || !walked.has(parent);
 	for (const commit of commits) {

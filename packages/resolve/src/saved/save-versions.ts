@@ -35,7 +35,7 @@ export interface VersionsToSave extends Pick<ResolvedFile, "path" | "type" | "st
 	readonly versions: Readonly<Record<Role, VersionContent | null>>;
 }
 
-/** What a directory of saved versions is about. */
+/** The merge that a directory of saved versions belongs to. */
 export interface SavedHeader {
 	readonly commit: string | null;
 	readonly ours: string | null;

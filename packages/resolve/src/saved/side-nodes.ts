@@ -3,10 +3,10 @@ import { isNodeName, isOwnName } from "@robust-sync/workspace";
 
 /** Of a longer side the newest commits are read. */
 const maxCommits = 2_000;
-/** Who writes a longer name is not a node of ours. */
+/** No node has a longer name. */
 const longestName = 100;
 
-/** Who wrote one side of a merge. */
+/** The authors of one side of a merge. */
 export interface SideNodes {
 	/** The node of the side's newest commit that touches the path, else of its newest commit at all; null: not known. */
 	of(name: GitPath): string | null;

@@ -173,7 +173,7 @@ export async function withBases(context: CycleContext, candidates: readonly Cand
 }
 
 /**
- * The date of such a commit: the time of its newest file, not before its base and not in the future. Rounded up to the next second, because
+ * The date of a commit of foreign writes: the time of its newest file, not before its base and not in the future. Rounded up to the next second, because
  * the write came after the version that it replaced, even if both happened within one second.
  * @returns seconds since the epoch
  */
@@ -187,7 +187,7 @@ function changeOf({ path, content, mode }: ForeignWrite, known: string | undefin
 	return { path, content, mode: mode ?? (known === "100755" ? known : "100644") };
 }
 
-/** Writes of which no two are to one path: two writes to one path cannot be in one commit. */
+/** Splits writes into groups without a repeated path: a commit has one version of a path. */
 function rounds<T extends ForeignWrite>(writes: readonly T[]): T[][] {
 	const made: Map<GitPath, T>[] = [];
 	for (const write of writes) {

@@ -61,7 +61,7 @@ interface HeldWrite {
 
 const hidesNothing: HeldView = { hides: () => false, written: [], staged: [], before: nothingHeld, state: nothingHeld };
 
-/** Mount points inside the workspace. Read before and after a status: one that is there both times was there all the time. */
+/** Mount points inside the workspace. Read before and after a status: a mount point in both lists was mounted all the time. */
 export function mountsNow({ repository }: CycleContext): Set<GitPath> {
 	const points = [...mountPointsBelow(repository.root)];
 	return new Set(points.filter((point) => !isWithin(point, ".git") && !neverCommitted.some((own) => isWithin(point, own))));
@@ -131,7 +131,7 @@ export async function viewHeld(context: CycleContext, status: Status, mounted: R
 			const isKept = entry.reason === "guard" && target === null;
 			// Its user deletes it as well.
 			if (isKept && stamp === "absent") continue;
-			// No version is to be placed, and no file is there: a newer commit has ended it.
+			// No version is to be placed, and there is no file: a newer commit has ended the hold.
 			if (stamp === "absent" && target === null && entry.base === null) continue;
 			if (stamp === null || (stamp === entry.seen && !isStaged && (listed || isHidden || isKept || stamp === "absent")))
 				next.set(name, entry);

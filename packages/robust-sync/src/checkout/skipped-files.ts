@@ -21,7 +21,7 @@ function startsWith(file: Buffer, magic: Buffer): boolean {
 	}
 }
 
-/** The database that a file belongs to while a program has it open: the file itself, or the one of its `-wal`. Null: none. */
+/** The database that a file belongs to while a program has it open: the file itself, or the database of a `-wal` file. Null: none. */
 export function liveDatabaseOf(root: string, name: GitPath): GitPath | null {
 	const companion = gitPathIfAllowed(/^(.*)-(wal|journal|shm)$/s.exec(name)?.[1] ?? "");
 	const database = companion !== null && exists(root, companion) ? companion : name;

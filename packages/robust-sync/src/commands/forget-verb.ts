@@ -41,7 +41,7 @@ const maxValueBytes = 65_536;
 const maxRaces = 8;
 const raceWaitMs = 200;
 
-/** What a command is given. */
+/** The input of a command. */
 export interface ForgetRequest {
 	readonly paths: WorkspacePaths;
 	readonly config: Config;
@@ -112,7 +112,7 @@ async function underLock<T>({ paths, config, logger }: ForgetRequest, use: (cont
 	}
 }
 
-/** Replaces the branch on the hub. @returns null: the history has nothing of what is to be forgotten */
+/** Replaces the branch on the hub. @returns null: the history does not contain the value or the paths */
 async function publish(request: ForgetRequest, wanted: Wanted, key: string): Promise<MadeMap | null> {
 	for (let attempt = 1; attempt <= maxRaces; attempt++) {
 		const made = await underLock(request, async (context) => {
@@ -177,7 +177,7 @@ async function pathsWith(
 	return { paths: [...found].sort(), named: [...named].sort() };
 }
 
-/** The same of the files that a commit has: what a value that was forgotten is still in. */
+/** Names of files in a commit that contain a value which was forgotten in contents. */
 async function namesWith({ paths, config }: ForgetRequest, head: Oid | null, value: Buffer | null): Promise<string[]> {
 	if (value === null || head === null) return [];
 	const repository = await openWorkspaceRepository(paths, config);
@@ -319,7 +319,7 @@ export async function forget(request: ForgetRequest, operands: readonly string[]
 		return await dryRun(request, wanted, key);
 	}
 	if (wanted.value === null && wanted.paths.length === 0) return await again(request);
-	// What waits here goes first, and what came in is here.
+	// Maps that wait here are applied first, and incoming commits are fetched.
 	await applyHere(request);
 	const made = await publish(request, wanted, key);
 	if (made === null) {

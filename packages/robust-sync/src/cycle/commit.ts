@@ -87,8 +87,8 @@ async function withForeignWrites(
 }
 
 /**
- * Commits and merges at once what a checkout of this cycle found, so that a program's write is at its path again, also if no cycle follows. The
- * next cycle publishes that.
+ * Commits and merges the writes that a checkout of this cycle found, so that each is at its path again even if no cycle follows. The
+ * next cycle publishes the result.
  * @throws SyncError OPERATION_OPEN, WRONG_BRANCH, DETACHED_HEAD
  */
 export async function mergeFoundWrites(context: CycleContext, progress: Progress): Promise<void> {

@@ -36,7 +36,7 @@ export interface Recovery {
 
 /** Longest wait for a live git before the cycle fails with INDEX_LOCKED. */
 const heldLockTimeoutMs = 10_000;
-/** Interval between two checks of a lock without a visible holder: a git that holds it for a moment is done by then. */
+/** Interval between two checks of a lock without a visible holder: a git that holds it briefly has released it by the second one. */
 const recheckMs = 30;
 const collectorPollMs = 100;
 
@@ -187,7 +187,7 @@ async function leaveOpenOperation({ repository }: CycleContext): Promise<null> {
 /** A commit that is on no branch keeps this name while it is merged. */
 const detachedPrefix = "robust-sync/detached-";
 
-/** The branch is chosen once: the configured one, else the one that is checked out at the first cycle. */
+/** The branch is chosen once: SYNC_BRANCH, else the branch that is checked out at the first cycle. */
 async function attachDetachedHead(context: CycleContext): Promise<string | null> {
 	const { repository, config, memory } = context;
 	const { branch: attached, oid } = await readHead(repository);

@@ -32,7 +32,7 @@ export class OwnChanges {
 		}
 	}
 
-	/** Whether a change at `path` is only ours: we made it, and no newer one is there. */
+	/** Whether this process made the change at `path`, and no newer change followed. */
 	isOurs(path: GitPath): boolean {
 		const change = this.#changes.get(path);
 		if (change === undefined || this.#clock.now() - change.addedAt > rememberMs) return false;

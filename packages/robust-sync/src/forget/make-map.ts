@@ -60,7 +60,7 @@ export const shallowRemedy = "this repository is a shallow clone, which lacks th
 const partialRemedy =
 	"this repository is a partial clone, which lacks contents to search: run it on a node with a whole clone; this one does the same with its next cycle";
 
-/** A history of which a part is elsewhere cannot be searched. @throws CommandError */
+/** A history that is not completely here cannot be searched. @throws CommandError */
 function requireWhole(repository: Repository): void {
 	if (repository.isShallow) throw new CommandError(shallowRemedy, ExitCode.failed);
 	if (isPartialClone(repository)) throw new CommandError(partialRemedy, ExitCode.failed);
@@ -85,7 +85,7 @@ async function isOurText(store: Repository, tip: Oid, forms: Forms, nodeName: st
  * Makes a branch's history without a value or paths, with a signed map on top.
  * @param from the tip of the branch, with all its history here
  * @param key HEARTBEAT_KEY @param writes whether anything is written, or only counted
- * @returns null: the history has nothing of it
+ * @returns null: the history does not contain it
  * @throws CommandError where the value is none of a person; GitError
  */
 export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, key: string, writes = true): Promise<MadeMap | null> {

@@ -76,7 +76,7 @@ export async function listUnpublished(context: CycleContext, { head, status, isD
 	const { secrets, publishable } = context.memory;
 	const nothing = { head, commits: [], isAll: false };
 	if (!isOn(context) || head === null || head === secrets.checked) return nothing;
-	// What is committed without the index was searched as it is.
+	// Files that are committed without the index have been searched already.
 	if (isDirect === true && status.head !== null && status.head === secrets.checked) return nothing;
 	const tip = await knownTip(context);
 	if (head === tip) return nothing;

@@ -136,7 +136,7 @@ function isExactlyOurs(name: GitPath): boolean {
 	return neverCommitted.some((own) => name === own || name.startsWith(`${own}/`));
 }
 
-/** Whether no file is there (any more): nothing, or a directory. */
+/** Whether the path has no file: it is gone, or a directory. */
 export function isGone(root: string, name: GitPath): boolean {
 	try {
 		const stats = lstatIfThere(fileSystemPath(root, name));

@@ -56,7 +56,7 @@ function placedAt(root: string, name: GitPath, stats: fs.Stats): number {
 	return latest;
 }
 
-/** Null: nothing is there. Undefined: it cannot be read. */
+/** Null: it does not exist. Undefined: it cannot be read. */
 function statOf(root: string, name: GitPath): fs.Stats | null | undefined {
 	try {
 		return lstatIfThere(fileSystemPath(root, name));
