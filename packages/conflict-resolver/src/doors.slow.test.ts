@@ -1,5 +1,4 @@
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { resolveMerge } from "@robust-sync/resolve";
 import { Person } from "./fixture/person.ts";
 import { triples } from "./fixture/triples.ts";
 import { resolveConflicts } from "./resolve.ts";
@@ -10,33 +9,14 @@ beforeEach(() => {
 });
 afterEach(async () => await person.remove());
 
-const oid = (name: string) => person.git("rev-parse", name).trim();
 const resolve = async () => await resolveConflicts(await person.context());
-
-/** The result of a cycle for two commits, whichever of them is its own. */
-async function cycleTree(one: string, two: string): Promise<string> {
-	const { repository } = await person.context();
-	const [there, back] = [await resolveMerge(repository, one, two), await resolveMerge(repository, two, one)];
-	expect(back.commit).toBe(there.commit);
-	return there.tree;
-}
-
-/** A person merges `theirs` into `ours`, and lets us complete it. */
-async function treeOfResolve(ours: string, theirs: string, ...options: string[]): Promise<string> {
-	person.git("checkout", "-q", "-B", "work", ours);
-	person.git("merge", "--no-ff", ...options, theirs);
-	await resolve();
-	expect(person.status()).toBe("");
-	expect(person.git("log", "-1", "--format=%P").trim()).toBe(`${ours} ${theirs}`);
-	return oid("HEAD^{tree}");
-}
 
 test("doors: lock files that git merges by line → one side whole, both saved", async () => {
 	const locks = triples.filter(({ path: name }) => /lock|shrinkwrap/.test(name));
 	const side = (name: "base" | "ours" | "theirs") => Object.fromEntries(locks.map((lock) => [lock.path, lock[name] as string]));
 	person.branches(side("base"), side("ours"), side("theirs"));
-	const [ours, theirs] = [oid("main"), oid("theirs")];
-	expect(await treeOfResolve(ours, theirs, "--no-commit")).toBe(await cycleTree(ours, theirs));
+	const [ours, theirs] = [person.oid("main"), person.oid("theirs")];
+	expect(await person.resolvedTree(ours, theirs, "--no-commit")).toBe(await person.cycleTree(ours, theirs));
 	for (const lock of locks) expect([lock.ours, lock.theirs]).toContain(person.read(lock.path));
 	const saved = person.savedFiles();
 	for (const { path: name, ...lock } of locks) expect([saved[`${name}.ours`], saved[`${name}.theirs`]]).toEqual([lock.ours, lock.theirs]);
@@ -45,15 +25,15 @@ test("doors: lock files that git merges by line → one side whole, both saved",
 test("doors: other strategies, options, an octopus → a person's changes stay", async () => {
 	const locks = { base: "a\n\n\n\n\n\nb\n", ours: "A\n\n\n\n\n\nb\n", theirs: "a\n\n\n\n\n\nB\n" };
 	person.branches({ "x.lock": locks.base }, { "x.lock": locks.ours }, { "x.lock": locks.theirs });
-	const [ours, theirs] = [oid("main"), oid("theirs")];
-	const tree = await cycleTree(ours, theirs);
+	const [ours, theirs] = [person.oid("main"), person.oid("theirs")];
+	const tree = await person.cycleTree(ours, theirs);
 	for (const options of [
 		["-s", "resolve"],
 		["-X", "ours"],
 	])
-		expect(await treeOfResolve(ours, theirs, "--no-commit", ...options)).toBe(tree);
+		expect(await person.resolvedTree(ours, theirs, "--no-commit", ...options)).toBe(tree);
 	// Nothing of theirs was wanted.
-	expect(await treeOfResolve(ours, theirs, "--no-commit", "-s", "ours")).toBe(oid(`${ours}^{tree}`));
+	expect(await person.resolvedTree(ours, theirs, "--no-commit", "-s", "ours")).toBe(person.oid(`${ours}^{tree}`));
 	person.git("checkout", "-q", "-B", "third", `${ours}~1`);
 	const third = person.commit({ other: "third\n" });
 	person.git("checkout", "-q", "-B", "work", ours);

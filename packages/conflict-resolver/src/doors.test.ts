@@ -13,26 +13,7 @@ beforeEach(() => {
 });
 afterEach(async () => await person.remove());
 
-const oid = (name: string) => person.git("rev-parse", name).trim();
 const resolve = async () => await resolveConflicts(await person.context());
-
-/** The result of a cycle for two commits, whichever of them is its own. */
-async function cycleTree(one: string, two: string): Promise<string> {
-	const { repository } = await person.context();
-	const [there, back] = [await resolveMerge(repository, one, two), await resolveMerge(repository, two, one)];
-	expect(back.commit).toBe(there.commit);
-	return there.tree;
-}
-
-/** A person merges `theirs` into `ours`, and lets us complete it. */
-async function treeOfResolve(ours: string, theirs: string, ...options: string[]): Promise<string> {
-	person.git("checkout", "-q", "-B", "work", ours);
-	person.git("merge", "--no-ff", ...options, theirs);
-	await resolve();
-	expect(person.status()).toBe("");
-	expect(person.git("log", "-1", "--format=%P").trim()).toBe(`${ours} ${theirs}`);
-	return oid("HEAD^{tree}");
-}
 
 /** A merge driver called for one file, as git calls it. */
 async function driven(file: string, ours: string, theirs: string, base: string): Promise<string> {
@@ -48,13 +29,13 @@ async function driven(file: string, ours: string, theirs: string, base: string):
 
 test("doors: many kinds, either order → cycle, --resolve and driver agree", async () => {
 	person.branches(versions("base"), versions("ours"), versions("theirs"));
-	const [ours, theirs] = [oid("main"), oid("theirs")];
-	const tree = await cycleTree(ours, theirs);
-	expect(await treeOfResolve(ours, theirs)).toBe(tree);
-	expect(await treeOfResolve(theirs, ours)).toBe(tree);
+	const [ours, theirs] = [person.oid("main"), person.oid("theirs")];
+	const tree = await person.cycleTree(ours, theirs);
+	expect(await person.resolvedTree(ours, theirs)).toBe(tree);
+	expect(await person.resolvedTree(theirs, ours)).toBe(tree);
 	for (const { path: file, base } of triples.filter(({ path: name }) => /lock.json|twice.json|torn|note.md|both/.test(name))) {
 		const expected = person.git("cat-file", "blob", `${tree}:${file}`);
-		expect([file, await driven(file, ours, theirs, base === null ? "" : oid("main~1"))]).toEqual([file, expected]);
+		expect([file, await driven(file, ours, theirs, base === null ? "" : person.oid("main~1"))]).toEqual([file, expected]);
 	}
 });
 
@@ -65,25 +46,25 @@ test("doors: criss-cross → one base for either order, differences saved", asyn
 		{ ...versions("ours"), "s.json": json(1) },
 		{ ...versions("theirs"), "s.json": json(2) },
 	);
-	const [one, two] = [oid("main"), oid("theirs")];
+	const [one, two] = [person.oid("main"), person.oid("theirs")];
 	// Two people merge the same two commits, and choose differently.
 	const crossed = (first: string, second: string, a: number, more: string) => {
 		person.git("checkout", "-q", "-B", "cross", first);
 		person.git("merge", "-q", "-s", "ours", "--no-commit", second);
 		person.commit({ "s.json": json(a), [more]: `${more}\n` }, "cross");
-		return oid("HEAD");
+		return person.oid("HEAD");
 	};
 	const [left, right] = [crossed(one, two, 1, "l"), crossed(two, one, 2, "r")];
 	expect(person.git("merge-base", "--all", left, right).trim().split("\n").sort()).toEqual([one, two].sort());
-	const tree = await cycleTree(left, right);
-	expect(await treeOfResolve(left, right)).toBe(tree);
-	expect(await treeOfResolve(right, left)).toBe(tree);
+	const tree = await person.cycleTree(left, right);
+	expect(await person.resolvedTree(left, right)).toBe(tree);
+	expect(await person.resolvedTree(right, left)).toBe(tree);
 	const saved = person.savedFiles();
 	expect([saved["s.json.ours"], saved["s.json.theirs"]].sort()).toEqual([json(1), json(2)]);
 	const { repository } = await person.context();
 	const { files } = await resolveMerge(repository, left, right);
 	expect(files.find(({ path: name }) => name === "s.json")).toMatchObject({ save: true });
-	expect(await driven("s.json", left, right, oid("main~1"))).toBe(person.git("cat-file", "blob", `${tree}:s.json`));
+	expect(await driven("s.json", left, right, person.oid("main~1"))).toBe(person.git("cat-file", "blob", `${tree}:s.json`));
 });
 
 test("doors: a file that git merged, edited, staged or removed by a person → stays", async () => {
