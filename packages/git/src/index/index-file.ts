@@ -7,6 +7,8 @@ import { readHead } from "../objects/refs.ts";
 import { type GitPath, gitPathList } from "../paths/git-path.ts";
 import { GitError } from "../process/errors.ts";
 import { type Oid, Repository } from "../process/repository.ts";
+import { editSmallIndex } from "./edit-index.ts";
+import { directoryMode, type IndexEntry } from "./index-entries.ts";
 import type { IndexFlags } from "./index-flags.ts";
 
 /**
@@ -66,15 +68,6 @@ export async function rebuildIndex(repository: Repository, label: string): Promi
 	return destination;
 }
 
-/** What one path of the index becomes; null, or an entry of a directory: it is removed. */
-export interface IndexEntry {
-	readonly path: GitPath;
-	readonly entry: { readonly mode: string; readonly oid: Oid } | null;
-}
-
-/** The mode of a directory in a tree. git would take it as a sparse directory, and spoil the names below it. */
-const directoryMode = "040000";
-
 /** The input for git is written in pieces of this many entries. */
 const entriesAPiece = 512;
 
@@ -88,8 +81,9 @@ function* indexInfo(entries: readonly IndexEntry[], zeroOid: Oid): Generator<Buf
 	yield piece();
 }
 
-/** Sets index entries as given, by one process; nothing is read from the working tree. Their index bits are gone afterwards. */
+/** Sets index entries as given, by one process at most; nothing is read from the working tree. Their index bits are gone afterwards. */
 export async function writeIndexEntries(repository: Repository, entries: readonly IndexEntry[]): Promise<void> {
+	if (editSmallIndex(repository, entries)) return;
 	await repository.run(["update-index", "-z", "--index-info"], {
 		input: { [Symbol.iterator]: () => indexInfo(entries, repository.zeroOid) },
 	});

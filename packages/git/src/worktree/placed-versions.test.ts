@@ -3,8 +3,9 @@ import fs from "node:fs";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { markUnread, readUnseen } from "@robust-sync/system/read-unseen";
 import { Scratch } from "../fixtures/scratch.ts";
+import { readIndexEntries } from "../index/index-entries.ts";
 import { writeIndexEntries } from "../index/index-file.ts";
-import { type KnownFile, readIndexEntries, writeIndexStats } from "../index/index-stats.ts";
+import { type KnownFile, writeIndexStats } from "../index/index-stats.ts";
 import { type GitPath, gitPathFromText } from "../paths/git-path.ts";
 import { accessTimesTell, type PlacedVersion, PlacedVersions } from "./placed-versions.ts";
 
