@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { Scratch } from "../fixtures/scratch.ts";
-import { FileExchanger } from "./exchange-files.ts";
+import { Scratch, until } from "../fixtures/scratch.ts";
+import { FileExchanger, returnExchanger, takeExchanger } from "./exchange-files.ts";
 
 let scratch: Scratch;
 let exchanger: FileExchanger;
@@ -93,4 +93,30 @@ const accessList = Buffer.from(
 	expect(await exchanger.copyAttributes(bytes("plain"), bytes("bare"))).toBe(false);
 	expect(await exchanger.copyAttributes(bytes("missing"), bytes("bare"))).toBe(false);
 	expect(await exchanger.exchange(bytes("from"), bytes("to"))).toBe(true);
+});
+
+test("exchange: given back → taken again, unless it ended or has not answered", async () => {
+	scratch.write("a", "1");
+	scratch.write("b", "2");
+	const first = takeExchanger();
+	const other = takeExchanger();
+	expect(other).not.toBe(first);
+	expect(await Promise.all([first.ready, other.ready])).toEqual([true, true]);
+	returnExchanger(first);
+	returnExchanger(other);
+	expect(takeExchanger()).toBe(first);
+	expect(await other.exchange(bytes("a"), bytes("b"))).toBe(false);
+	const pending = first.exchange(bytes("a"), bytes("b"));
+	returnExchanger(first);
+	expect(await pending).toBe(true);
+	const second = takeExchanger();
+	expect(second).not.toBe(first);
+	expect(await second.exchange(bytes("a"), bytes("b"))).toBe(true);
+	returnExchanger(second);
+	second.close();
+	await until(() => !second.isAtRest, "its end");
+	const third = takeExchanger();
+	expect(third).not.toBe(second);
+	expect(await third.exchange(bytes("a"), bytes("b"))).toBe(true);
+	third.close();
 });

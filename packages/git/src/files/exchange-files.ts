@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import type { Socket } from "node:net";
 
 /** renameat2(2), llistxattr(2), lgetxattr(2) and lsetxattr(2) by architecture, as Node names them. */
 const calls: Readonly<Record<string, readonly [exchange: number, list: number, get: number, set: number]>> = {
@@ -60,6 +61,8 @@ export class FileExchanger {
 			return;
 		}
 		const child = spawn("perl", ["-e", program, ...numbers.map(String)], {
+			// It may outlive the directory of its start.
+			cwd: "/",
 			stdio: ["pipe", "pipe", "ignore"],
 			env: { PATH: process.env.PATH },
 		});
@@ -109,7 +112,48 @@ export class FileExchanger {
 		});
 	}
 
+	/** Whether its process runs, and has answered everything. */
+	get isAtRest(): boolean {
+		return !this.#ended && this.#waiting.length === 0;
+	}
+
+	/** Whether this process waits for the other one before it ends by itself. */
+	setWaitedFor(isWaitedFor: boolean): void {
+		const method = isWaitedFor ? "ref" : "unref";
+		this.#child?.[method]();
+		// They are sockets, which have these methods (child_process, "pipe").
+		for (const stream of [this.#child?.stdin, this.#child?.stdout]) (stream as Socket | null | undefined)?.[method]();
+	}
+
 	close(): void {
 		this.#child?.stdin?.end();
 	}
+}
+
+/** After a checkout the process waits this long for the next one: its start takes longer than most checkouts. */
+const keptMs = 30_000;
+let kept: { readonly exchanger: FileExchanger; readonly timer: NodeJS.Timeout } | null = null;
+
+/** An exchanger for one checkout: the one that an earlier checkout gave back, or a new one. */
+export function takeExchanger(): FileExchanger {
+	const exchanger = kept?.exchanger;
+	clearTimeout(kept?.timer);
+	kept = null;
+	if (exchanger?.isAtRest !== true) return new FileExchanger();
+	exchanger.setWaitedFor(true);
+	return exchanger;
+}
+
+/** Takes an exchanger back, and keeps it for a while if it is at rest. It does not keep this process running. */
+export function returnExchanger(exchanger: FileExchanger): void {
+	if (kept !== null || !exchanger.isAtRest) {
+		exchanger.close();
+		return;
+	}
+	exchanger.setWaitedFor(false);
+	const timer = setTimeout(() => {
+		kept = null;
+		exchanger.close();
+	}, keptMs).unref();
+	kept = { exchanger, timer };
 }

@@ -121,7 +121,9 @@ function extensionsAfter(index: Buffer, start: number, changed: readonly string[
 function edited(index: Buffer, entries: readonly IndexEntryAt[], changes: readonly IndexEntry[], hashBytes: number): Buffer | null {
 	// Prefixes are compressed in version 4.
 	if (index.readUInt32BE(4) > 3 || entries.some(({ flags }) => (flags & 0x3000) !== 0)) return null;
-	const puts = new Map(changes.flatMap(({ path: name, entry }) => (entry && entry.mode !== directoryMode ? [[name as string, entry] as const] : [])));
+	const puts = new Map(
+		changes.flatMap(({ path: name, entry }) => (entry && entry.mode !== directoryMode ? [[name as string, entry] as const] : [])),
+	);
 	const replaced = new Set<string>(changes.map((change) => change.path));
 	// A file takes the place of a directory, or the other way round.
 	for (const name of puts.keys()) for (const directory of above(name)) replaced.add(directory);

@@ -1,8 +1,12 @@
 import fs from "node:fs";
 import { lstatIfThere } from "@robust-sync/system/lstat";
-import { FileExchanger } from "../files/exchange-files.ts";
+
+
+import { type FileExchanger, returnExchanger, takeExchanger } from "../files/exchange-files.ts";
 import { hasModes } from "../files/file-modes.ts";
+
 import { type Found, isContent, peek } from "../files/on-disk.ts";
+
 import { carryBits } from "../files/permissions.ts";
 import type { TreeChange } from "../objects/diff.ts";
 import { displayPath, fileSystemPath, type GitPath } from "../paths/git-path.ts";
@@ -34,10 +38,18 @@ export class Swapper {
 		this.#placedVersions = placedVersions;
 	}
 
-	/** Starts the process that swaps files; it is ready when the files are staged. */
+	/** Starts the process that swaps files, unless an earlier checkout did; it is ready when the files are staged. */
 	start(): void {
-		this.exchanger = this.#options.exchanger?.() ?? new FileExchanger();
+		this.exchanger = this.#options.exchanger?.() ?? takeExchanger();
 		this.attributes = new AttributesAhead(this.#repository.root, this.exchanger);
+	}
+
+	/** Nothing will be swapped any more. */
+	end(): void {
+		if (this.exchanger === null) return;
+		if (this.#options.exchanger) this.exchanger.close();
+		else returnExchanger(this.exchanger);
+		this.exchanger = null;
 	}
 
 	/**

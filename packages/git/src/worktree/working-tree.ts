@@ -127,7 +127,7 @@ class Move {
 			// Files that could not be placed have left directories that were made for their backups.
 			if (this.#held.all.length > 0) this.#sites.backup.removeEmpty();
 		} finally {
-			this.#swapper.exchanger?.close();
+			this.#swapper.end();
 			this.#sites.close();
 		}
 		return this.#report(changes);
