@@ -38,7 +38,7 @@ export * from "./objects/refs.ts";
 export * from "./objects/repair.ts";
 export { eachEntry, hex } from "./objects/tree-entries.ts";
 export * from "./objects/tree-paths.ts";
-export { readTreeFiles, readTreePaths, rootTree } from "./objects/trees.ts";
+export { diffLooseTrees, readTreeFiles, readTreePaths, rootTree } from "./objects/trees.ts";
 export { writeCommit } from "./objects/write-commit.ts";
 export * from "./paths/beneath.ts";
 export * from "./paths/conflict-copy.ts";

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { inflateSync } from "node:zlib";
 import type { Oid, Repository } from "../process/repository.ts";
+import { moveLooseRef } from "./loose-refs.ts";
 import { readObjectsWhole } from "./objects.ts";
 
 function readOid(file: string): Oid | null {
@@ -42,6 +43,7 @@ export async function readHead(repository: Repository): Promise<{ branch: string
 
 /** Moves `ref` from `before` (null: it must not exist) to `after`. @throws GitError INDEX_LOCKED or INTERNAL if another process has moved it */
 export async function updateRef(repository: Repository, ref: string, after: Oid, before: Oid | null, reason: string): Promise<void> {
+	if (before !== null && moveLooseRef(repository, ref, after, before, reason)) return;
 	await repository.run(["update-ref", "-m", reason, "--create-reflog", ref, after, before ?? repository.zeroOid]);
 }
 

@@ -58,6 +58,8 @@ export class Repository {
 	readonly isShallow: boolean;
 	readonly isSparse: boolean;
 	readonly networkTimeoutMs: number;
+	/** Whether the user's hooks run. */
+	readonly hooks: boolean;
 	/** git's configuration, keys as git prints them (section and name in lower case), the last value of each. */
 	readonly config: ReadonlyMap<string, string>;
 	readonly env: Readonly<Record<string, string>>;
@@ -71,6 +73,7 @@ export class Repository {
 		this.isShallow = fields.isShallow;
 		this.isSparse = fields.isSparse;
 		this.networkTimeoutMs = fields.networkTimeoutMs;
+		this.hooks = fields.hooks;
 		this.config = fields.config;
 		this.env = fields.env;
 		this.onProgress = fields.onProgress;
@@ -224,6 +227,7 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
 		isShallow: shallow === "true",
 		isSparse: config.get("core.sparsecheckout") === "true",
 		networkTimeoutMs,
+		hooks,
 		onProgress,
 		config,
 		env: gitEnvironment({
