@@ -1,5 +1,5 @@
 import { closeSync, fsyncSync, lstatSync, openSync, renameSync, rmSync, unlinkSync } from "node:fs";
-import { rename } from "node:fs/promises";
+import { open, rename } from "node:fs/promises";
 import path from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { faultPoint } from "./fault-points.ts";
@@ -12,6 +12,16 @@ export function fsyncDirectory(directory: string): void {
 		fsyncSync(fd);
 	} finally {
 		closeSync(fd);
+	}
+}
+
+/** The same, while other work goes on. */
+async function fsyncDirectoryAside(directory: string): Promise<void> {
+	const handle = await open(directory, "r");
+	try {
+		await handle.sync();
+	} finally {
+		await handle.close();
 	}
 }
 
@@ -56,7 +66,7 @@ export async function writeAtomic(file: string, content: string | Buffer, mode =
 			throw error;
 		}
 		faultPoint("write-renamed");
-		fsyncDirectory(path.dirname(file));
+		await fsyncDirectoryAside(path.dirname(file));
 	};
 	const before = queues.get(file) ?? Promise.resolve();
 	const result = before.then(write, write);
