@@ -117,7 +117,7 @@ async function publish(request: ForgetRequest, wanted: Wanted, key: string): Pro
 	for (let attempt = 1; attempt <= maxRaces; attempt++) {
 		const made = await underLock(request, async (context) => {
 			const { repository, config, lock } = context;
-			const { tip } = await fetchUpstream(context, true, null);
+			const { tip } = await fetchUpstream(context, true);
 			if (tip === null) return null;
 			const map = await makeMap(context, tip, wanted, key);
 			if (map === null) return null;
@@ -203,7 +203,7 @@ const notReached = [
 async function dryRun(request: ForgetRequest, wanted: Wanted, key: string): Promise<number> {
 	const { options, config } = request;
 	const found = await underLock(request, async (context) => {
-		const { tip } = await fetchUpstream(context, true, null);
+		const { tip } = await fetchUpstream(context, true);
 		if (tip === null) return null;
 		const made = await makeMap(context, tip, wanted, key, false);
 		if (made === null) return null;

@@ -64,6 +64,8 @@ export interface CycleMemory {
 	indexChecked: boolean;
 	/** The remote's tip at the end of the last success. */
 	synced: string | null;
+	/** The last cycle that learned the remote's tip found that it had moved. */
+	hasMoved: boolean;
 	/** Announced heads of peers that may be missing here. */
 	announced: Set<string>;
 	/** Files that were being written at the last scan. */

@@ -1,7 +1,8 @@
 import { setImmediate } from "node:timers/promises";
-import { diffTrees, type Oid, readHead } from "@robust-sync/git";
+import { diffLooseTrees, diffTrees, fileSystemPath, type Oid, readDiskFile, readHead } from "@robust-sync/git";
 import { type Plan, saveDecidedForUpstream } from "@robust-sync/resolve";
 import { faultPoint } from "@robust-sync/system/fault-points";
+import { lstatIfThere } from "@robust-sync/system/lstat";
 import { type ForeignWrite, mergeForeignWrites, mergeOnDisk } from "../checkout/foreign-writes.ts";
 import { findLateWrites } from "../checkout/rescue.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
@@ -9,6 +10,7 @@ import { knownTip } from "../remote/upstream.ts";
 import { withoutSecrets } from "../secrets/commits.ts";
 import { secretChanges } from "../secrets/files.ts";
 import { listUnpublished } from "../secrets/unpublished.ts";
+import { isPlain } from "../snapshot/commit-files.ts";
 import { recordBaseline, refreshIndex } from "../snapshot/follow-head.ts";
 import { waitUntilQuiet } from "../snapshot/hot-files.ts";
 import { withoutOwnFiles } from "../snapshot/own-tracked.ts";
@@ -20,6 +22,9 @@ import { refuseOpenOperation } from "./recover.ts";
 
 /** After a longer wait for the network everything is scanned again, whatever the watcher saw. */
 export const momentMs = 1_000;
+/** More files, and larger ones, are compared with HEAD by git. */
+const mostCompared = 64;
+const largestComparedBytes = 1_048_576;
 /** Longest wait for files that are being written and that a checkout would replace. */
 const busyWaitMs = 200;
 
@@ -115,8 +120,10 @@ export async function snapshotAgain(
 	await refuseOpenOperation(context);
 	// The kernel's newest events are read in the next turns of the loop.
 	for (let turn = 0; turn < 2; turn++) await setImmediate();
-	const isQuiet = memory.dirty.isWatching && memory.firstChanges.size === 0 && waitedMs < momentMs;
-	if (isQuiet && (await readHead(repository)).oid === latest.head) return latest;
+	if (waitedMs < momentMs && (await readHead(repository)).oid === latest.head) {
+		const isQuiet = memory.dirty.isWatching ? memory.firstChanges.size === 0 : await areAsInHead(context, latest, plan);
+		if (isQuiet) return latest;
+	}
 	const snapshot = await snapshotInto(context, progress);
 	if (snapshot.busy.length === 0) return snapshot;
 	const replaced = new Set((await diffTrees(repository, snapshot.head ?? repository.emptyTree, plan.to)).map((change) => change.path));
@@ -124,6 +131,24 @@ export async function snapshotAgain(
 	if (inTheWay.length === 0) return snapshot;
 	await waitUntilQuiet(repository.root, inTheWay, memory.hot, now, busyWaitMs);
 	return await snapshotInto(context, progress);
+}
+
+/** Whether the files that a checkout would replace are few, and as HEAD has them. Without a watcher, only git knows more. */
+async function areAsInHead(context: CycleContext, { head, busy }: Snapshot, plan: Plan): Promise<boolean> {
+	const { repository } = context;
+	if (head === null || busy.length > 0 || !(await isPlain(context))) return false;
+	const changes = diffLooseTrees(repository, head, plan.to);
+	if (changes === null || changes.length > mostCompared) return false;
+	try {
+		return changes.every(({ path: name, before }) => {
+			const stats = lstatIfThere(fileSystemPath(repository.root, name));
+			if (stats === null || stats.size > largestComparedBytes) return stats === null && before === null;
+			const file = readDiskFile(repository, name);
+			return file !== null && file.oid === before?.oid && file.mode === before.mode;
+		});
+	} catch {
+		return false;
+	}
 }
 
 /** Carries out a person's task on top of a snapshot. */

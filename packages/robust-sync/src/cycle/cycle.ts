@@ -8,9 +8,10 @@ import { findLateWrites } from "../checkout/rescue.ts";
 import { refusedPath } from "../checkout/skipped-files.ts";
 import { type CycleContext, integrateContext } from "../context/cycle-context.ts";
 import { forgetSkipped } from "../forget/forget-state.ts";
+import { prefetchWithoutForgotten } from "../forget/forgotten-upstream.ts";
 import { collectOutbox, confirmDelivered, markCommitted } from "../outbox/outbox.ts";
 import { refusedFiles, refusedSkipped } from "../remote/refused-files.ts";
-import { knownTip, nameUnbornBranch, prefetchRemoteTip, requireRemote, syncedBranch } from "../remote/upstream.ts";
+import { knownTip, nameUnbornBranch, requireRemote, syncedBranch } from "../remote/upstream.ts";
 import { publishedSecrets, secretSkipped } from "../secrets/notes.ts";
 import { excludeFromNowOn, excludeFromTheStart, keepExcluded } from "../snapshot/excluded.ts";
 import { noticeOthers, recordBaseline, refreshIndex } from "../snapshot/follow-head.ts";
@@ -41,7 +42,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	await nameUnbornBranch(context);
 	progress.checkedOut.push(...(await keepExcluded(context)));
 
-	const asked = prefetchRemoteTip(context);
+	const asked = prefetchWithoutForgotten(context);
 	const work = async () => {
 		const late = await findLateWrites(context);
 		await untrackOwnFiles(context);

@@ -11,7 +11,7 @@ import { SyncError, toSyncError } from "../context/sync-error.ts";
 import { fetchWithoutForgotten } from "../forget/forgotten-upstream.ts";
 import { mayFitInSteps, pushInSteps, type StepsAhead } from "../remote/push-steps.ts";
 import { forgetPublished, isDeclined, isNotStored, newSearch, publishWithoutRefused, type RefusalSearch } from "../remote/refused-files.ts";
-import { knownTip, syncedBranch, type Upstream } from "../remote/upstream.ts";
+import { knownTip, type Prefetched, syncedBranch, type Upstream } from "../remote/upstream.ts";
 import { followHead } from "../snapshot/follow-head.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 
@@ -28,7 +28,7 @@ export async function syncWithRemote(
 	context: CycleContext,
 	snapshot: Snapshot,
 	progress: Progress,
-	asked: Promise<Oid | null> | null,
+	asked: Promise<Prefetched> | null,
 ): Promise<Oid | null> {
 	const { repository, memory } = context;
 	const { pace } = memory;
@@ -44,6 +44,8 @@ export async function syncWithRemote(
 	};
 	const { head } = snapshot;
 	let moved = memory.announced.size > 0;
+	/** The answer, until it is used. */
+	let pending = asked;
 	const isQuiet = !moved && (asked === null || pace.limitedMs() > 0);
 	const known = await knownTip(context);
 	if (pace.limitedMs() > 0 || (isQuiet && head !== known && pace.waitToPushMs() > 0)) {
@@ -70,6 +72,7 @@ export async function syncWithRemote(
 		});
 		if (outcome === "pushed") {
 			progress.pushed++;
+			memory.hasMoved = false;
 			forgetPublished(context);
 			return head;
 		}
@@ -129,7 +132,8 @@ export async function syncWithRemote(
 	};
 	/** @returns the merge; "race": another node pushed first, nothing is published */
 	const mergeAndPublish = async (): Promise<Plan | null | "race"> => {
-		const upstream = await fetchWithoutForgotten(context, moved, asked);
+		const upstream = await fetchWithoutForgotten(context, moved, pending);
+		pending = null;
 		const { replaced } = upstream;
 		if (replaced !== null) latest = remadeSnapshot(latest, replaced, (await readHead(repository)).oid ?? "");
 		pace.asked();
@@ -230,7 +234,7 @@ async function isFreshOnTop(context: CycleContext, snapshot: Snapshot): Promise<
 const answerWaitMs = 500;
 
 /** Whether the remote has refused a pending question: then it gets no push either. A slow answer is not waited for. */
-async function hasRefused(asked: Promise<Oid | null> | null): Promise<boolean> {
+async function hasRefused(asked: Promise<Prefetched> | null): Promise<boolean> {
 	if (asked === null) return false;
 	const late = new AbortController();
 	const answer = asked.then(

@@ -11,7 +11,7 @@ import {
 } from "@robust-sync/git";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { SyncError } from "../context/sync-error.ts";
-import { askRemote, fetchUpstream, knownTip, mapsRef, syncedBranch, type Upstream } from "../remote/upstream.ts";
+import { askUpstream, fetchUpstream, knownTip, mapsRef, type Prefetched, prefetchUpstream, syncedBranch, type Upstream } from "../remote/upstream.ts";
 import { applyForget, resumeDrop } from "./apply-forget.ts";
 import { ForgetRefusedError } from "./derive-values.ts";
 import { type FoundMaps, findMaps, presentAmong, replacedBy } from "./find-maps.ts";
@@ -82,11 +82,16 @@ export async function withoutForgotten(context: CycleContext, upstream: Upstream
 	}
 }
 
+/** Like prefetchUpstream, but not where that would fetch forgotten content repeatedly. */
+export function prefetchWithoutForgotten(context: CycleContext): Promise<Prefetched> | null {
+	return readForgetState(context.paths).returned === null ? prefetchUpstream(context) : null;
+}
+
 /** Like fetchUpstream, but without forgotten content. @throws SyncError, GitError, the file system's error */
 export async function fetchWithoutForgotten(
 	context: CycleContext,
 	hint: boolean,
-	asked: Promise<Oid | null> | null,
+	asked: Promise<Prefetched> | null,
 ): Promise<CleanUpstream> {
 	const { repository, paths, config } = context;
 	const { returned } = readForgetState(paths);
@@ -97,8 +102,8 @@ export async function fetchWithoutForgotten(
 			return { tip: returned.clean, before: null, rewritten: false, replaced: null, problem: hubHasIt(config.syncRemote) };
 		writeForgetState(paths, { ...readForgetState(paths), returned: null });
 	}
-	const answer = asked ?? (hint ? null : askRemote(context));
-	await answer;
+	const answer = asked ?? (hint ? null : askUpstream(context));
+	await (hint ? answer?.catch(() => undefined) : answer);
 	const early = await applyAnnounced(context);
 	const upstream = await withoutForgotten(context, await fetchUpstream(context, hint, answer));
 	if (early === null) return upstream;

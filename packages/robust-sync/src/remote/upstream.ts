@@ -84,35 +84,36 @@ export async function askRemote(context: CycleContext): Promise<Oid | null> {
 	return refs.get(branch) ?? null;
 }
 
-/**
- * Asks the remote for its tip while the scan runs, if the question is likely anyway: there is no sign
- * that the remote moved, nor of anything to push.
- * @returns the pending answer; null: not asked. Must be awaited even if unused.
- */
-export function prefetchRemoteTip(context: CycleContext): Promise<Oid | null> | null {
-	const { memory } = context;
-	if (memory.announced.size > 0 || memory.firstChanges.size > 0 || !memory.pace.mayAsk()) return null;
-	const answer = askRemote(context);
-	// A failure concerns only callers that need the answer.
-	answer.catch(() => undefined);
-	return answer;
+/** What the remote answered before the cycle needed it. */
+export interface Prefetched {
+	readonly tip: Oid | null;
+	/** The result of a fetch; null: the remote was only asked. */
+	readonly upstream: Upstream | null;
 }
+
+/** The answer of the remote to the cheapest question. */
+export const askUpstream = async (context: CycleContext): Promise<Prefetched> => ({ tip: await askRemote(context), upstream: null });
 
 /**
  * Learns the remote's tip. Asks first (one cheap question) unless there is a sign that it moved; fetches if it did.
  * @param hint a peer announced a missing head, or a push was refused: fetch at once
- * @param asked the prefetched answer, if there is one
+ * @param asked the prefetched answer, if there is one that was not used yet
  */
-export async function fetchUpstream(context: CycleContext, hint: boolean, asked: Promise<Oid | null> | null): Promise<Upstream> {
-	const { repository, config } = context;
+export async function fetchUpstream(context: CycleContext, hint: boolean, asked: Promise<Prefetched> | null = null): Promise<Upstream> {
+	const { repository, config, memory } = context;
 	const branch = syncedBranch(context);
+	// Two fetches at once would be in each other's way.
+	const prefetched = asked === null ? null : await (hint ? asked.catch(() => null) : asked);
+	const done = prefetched?.upstream ?? null;
+	if (done !== null && (!hint || done.tip !== done.before)) return done;
 	const known = await knownTip(context);
 	if (!hint || known === null) {
-		const tip = await (asked ?? askRemote(context));
+		const { tip } = done === null && prefetched !== null ? prefetched : await askUpstream(context);
 		if (tip === null) {
 			await refuseMissingBranch(context, branch, known);
 			return { tip: null, rewritten: false, before: known };
 		}
+		memory.hasMoved = tip !== known;
 		if (tip === known) return { tip, rewritten: false, before: known };
 	}
 	const fetched = await fetchBranch(repository, config.syncRemote, branch).catch(async (error: unknown) => {
@@ -124,8 +125,27 @@ export async function fetchUpstream(context: CycleContext, hint: boolean, asked:
 		return null;
 	});
 	if (fetched === null) return { tip: null, rewritten: false, before: known };
-	const { rewritten } = fetched;
-	return { tip: await knownTip(context), rewritten, before: known };
+	const tip = await knownTip(context);
+	memory.hasMoved = tip !== known;
+	return { tip, rewritten: fetched.rewritten, before: known };
+}
+
+/**
+ * Learns the remote's tip while the scan runs, if that is likely to be needed: there is no sign of anything to push. After a cycle that found
+ * the remote moved, it fetches at once: more may follow.
+ * @returns the pending answer; null: not asked. Must be awaited even if unused.
+ */
+export function prefetchUpstream(context: CycleContext): Promise<Prefetched> | null {
+	const { memory } = context;
+	if (memory.announced.size > 0 || memory.firstChanges.size > 0 || !memory.pace.mayAsk()) return null;
+	const fetched = async () => {
+		const upstream = await fetchUpstream(context, true);
+		return { tip: upstream.tip, upstream };
+	};
+	const answer = memory.hasMoved ? fetched() : askUpstream(context);
+	// A failure concerns only callers that need the answer.
+	answer.catch(() => undefined);
+	return answer;
 }
 
 /**
