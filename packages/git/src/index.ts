@@ -25,6 +25,7 @@ export * from "./objects/clean-tree.ts";
 export * from "./objects/diff.ts";
 export * from "./objects/drop-objects.ts";
 export { CommitWriter } from "./objects/fast-import.ts";
+export * from "./objects/known-commits.ts";
 export * from "./objects/known-contents.ts";
 export * from "./objects/merge-store.ts";
 export * from "./objects/merge-tree.ts";

@@ -1,4 +1,4 @@
-import { type Repository, SshConnections } from "@robust-sync/git";
+import { knowsCommit, type Repository, SshConnections } from "@robust-sync/git";
 import type { WorkProgress } from "@robust-sync/service/work-progress";
 import { fileStamp } from "@robust-sync/system/file-stamp";
 import { type Config, ensureExcluded, type WorkspacePaths } from "@robust-sync/workspace";
@@ -41,8 +41,7 @@ export class RepositoryHandle {
 
 	/** Whether a commit is here; false also if the repository is not open. */
 	async has(commit: string): Promise<boolean> {
-		const found = await this.#repository?.run(["cat-file", "-e", `${commit}^{commit}`], { accept: [0, 1, 128] }).catch(() => undefined);
-		return found?.exitCode === 0;
+		return this.#repository !== undefined && (await knowsCommit(this.#repository, commit).catch(() => false));
 	}
 
 	/** Closes all connections. */
