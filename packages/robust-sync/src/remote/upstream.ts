@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import {
 	attachHead,
 	fetchBranch,
@@ -142,7 +143,12 @@ export function prefetchUpstream(context: CycleContext): Promise<Prefetched> | n
 		const upstream = await fetchUpstream(context, true);
 		return { tip: upstream.tip, upstream };
 	};
-	const answer = memory.hasMoved ? fetched() : askUpstream(context);
+	// The scan begins first: an answer takes less time.
+	const answered = async () => {
+		await setImmediate();
+		return await askUpstream(context);
+	};
+	const answer = memory.hasMoved ? fetched() : answered();
 	// A failure concerns only callers that need the answer.
 	answer.catch(() => undefined);
 	return answer;
