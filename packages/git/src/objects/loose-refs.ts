@@ -37,7 +37,7 @@ const readIfFile = (file: string): string | null =>
 function reflogs({ gitDirectory, commonDirectory }: Repository, ref: string): string[] | null {
 	const head = readIfFile(path.join(gitDirectory, "HEAD"));
 	if (head === null) return null;
-	const logs = [path.join(commonDirectory, "logs", ref)];
+	const logs = [path.join(commonDirectory, `logs/${ref}`)];
 	if (head.trim() === `ref: ${ref}`) logs.push(path.join(gitDirectory, "logs/HEAD"));
 	return logs.every((log) => fs.lstatSync(log, { throwIfNoEntry: false })?.isFile() === true) ? logs : null;
 }

@@ -1,7 +1,6 @@
 import fs from "node:fs";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 
-
 import { type FileExchanger, returnExchanger, takeExchanger } from "../files/exchange-files.ts";
 import { hasModes } from "../files/file-modes.ts";
 

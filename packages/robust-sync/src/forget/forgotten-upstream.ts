@@ -11,7 +11,16 @@ import {
 } from "@robust-sync/git";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { SyncError } from "../context/sync-error.ts";
-import { askUpstream, fetchUpstream, knownTip, mapsRef, type Prefetched, prefetchUpstream, syncedBranch, type Upstream } from "../remote/upstream.ts";
+import {
+	askUpstream,
+	fetchUpstream,
+	knownTip,
+	mapsRef,
+	type Prefetched,
+	prefetchUpstream,
+	syncedBranch,
+	type Upstream,
+} from "../remote/upstream.ts";
 import { applyForget, resumeDrop } from "./apply-forget.ts";
 import { ForgetRefusedError } from "./derive-values.ts";
 import { type FoundMaps, findMaps, presentAmong, replacedBy } from "./find-maps.ts";
