@@ -1,3 +1,4 @@
+import type { Logger } from "@robust-sync/service/log";
 import type { PeerAddress } from "@robust-sync/workspace";
 import type { Clock } from "./clock.ts";
 import type { Content } from "./content.ts";
@@ -21,12 +22,7 @@ export interface NodeSettings {
 }
 
 /** The log of a node. */
-export interface NodeLog {
-	debug(message: string, fields?: Record<string, unknown>): void;
-	info(message: string, fields?: Record<string, unknown>): void;
-	warn(message: string, fields?: Record<string, unknown>): void;
-	error(message: string, fields?: Record<string, unknown>): void;
-}
+export type NodeLog = Pick<Logger, "debug" | "info" | "warn" | "error">;
 
 /** All effects of a node, and everything that it reads from outside. */
 export interface NodeSurroundings {

@@ -232,16 +232,17 @@ export async function history(options: Options, operands: readonly string[]): Pr
 
 /** Restores files. @returns the exit code */
 export async function restore(options: Options, operands: readonly string[]): Promise<number> {
-	const paths = pathsOf(options, !options.dryRun);
-	const request = await prepareRestore(paths, loadConfig({ workspace: paths.root }), options, operands);
-	if (request.task === null) return request.exitCode;
-	return await byTask(options, request.task, request.isDone, request.report);
+	return await byRequest(prepareRestore, options, operands);
 }
 
 /** Undoes changes. @returns the exit code */
 export async function undo(options: Options, operands: readonly string[]): Promise<number> {
+	return await byRequest(prepareUndo, options, operands);
+}
+
+async function byRequest(prepare: typeof prepareUndo, options: Options, operands: readonly string[]): Promise<number> {
 	const paths = pathsOf(options, !options.dryRun);
-	const request = await prepareUndo(paths, loadConfig({ workspace: paths.root }), options, operands);
+	const request = await prepare(paths, loadConfig({ workspace: paths.root }), options, operands);
 	if (request.task === null) return request.exitCode;
 	return await byTask(options, request.task, request.isDone, request.report);
 }

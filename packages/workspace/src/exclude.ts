@@ -3,30 +3,32 @@ import path from "node:path";
 import { assertOurs } from "@robust-sync/system/own-directory";
 import { neverCommitted } from "./paths.ts";
 
-/** The repository's common directory (gitrepository-layout(5)), or null when `root` is not the top of a working tree. */
-export function commonGitDirectory(root: string): string | null {
+/** The git directory of a working tree, or the one that the `.git` file of a linked one names. Null: `root` is not the top of one. */
+export function gitDirectoryOf(root: string): string | null {
 	const dotGit = path.join(root, ".git");
 	const stats = statSync(dotGit, { throwIfNoEntry: false });
 	if (!stats) return null;
 	if (stats.isDirectory()) return dotGit;
+	const target = /^gitdir: (.*?)\n*$/.exec(readFileSync(dotGit, "utf8"))?.[1];
+	return target === undefined ? null : path.resolve(root, target);
+}
+
+/** The repository's common directory (gitrepository-layout(5)), or null when `root` is not the top of a working tree. */
+export function commonGitDirectory(root: string): string | null {
+	let gitDirectory: string | null = null;
 	try {
-		const gitDirectory = path.resolve(root, /^gitdir: (.*?)\n*$/.exec(readFileSync(dotGit, "utf8"))?.[1] ?? "");
-		try {
-			return path.resolve(gitDirectory, readFileSync(path.join(gitDirectory, "commondir"), "utf8").trim());
-		} catch {
-			return gitDirectory;
-		}
+		gitDirectory = gitDirectoryOf(root);
+		if (gitDirectory === null) return null;
+		return path.resolve(gitDirectory, readFileSync(path.join(gitDirectory, "commondir"), "utf8").trim());
 	} catch {
-		return null;
+		return gitDirectory;
 	}
 }
 
 /** Whether `root` is a linked working tree (git-worktree(1)): its repository's configuration is shared with others. */
 export function isLinkedWorkTree(root: string): boolean {
 	const common = commonGitDirectory(root);
-	if (common === null || statSync(path.join(root, ".git")).isDirectory()) return false;
-	const gitDirectory = /^gitdir: (.*?)\n*$/.exec(readFileSync(path.join(root, ".git"), "utf8"))?.[1] ?? "";
-	return path.resolve(root, gitDirectory) !== common;
+	return common !== null && gitDirectoryOf(root) !== common;
 }
 
 /**

@@ -1,23 +1,13 @@
-import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { gitEnvironment, operationInProgress, runGit } from "@robust-sync/git";
 import { fileStamp } from "@robust-sync/system/file-stamp";
+import { gitDirectoryOf } from "@robust-sync/workspace";
 import type { RepositoryView } from "./facts.ts";
 
 const listingTimeoutMs = 20_000;
 
 /** Reads the state of the repository of a working tree. null: `root` is not the top of one. Throws GitError when its index cannot be read. */
 export type RepositoryReader = () => Promise<RepositoryView | null>;
-
-/** The directory of this working tree in its repository, following the `.git` file of a linked one. */
-function gitDirectory(root: string): string | null {
-	const dotGit = path.join(root, ".git");
-	const stats = statSync(dotGit, { throwIfNoEntry: false });
-	if (!stats) return null;
-	if (stats.isDirectory()) return dotGit;
-	const target = /^gitdir: (.*?)\n*$/.exec(readFileSync(dotGit, "utf8"))?.[1];
-	return target === undefined ? null : path.resolve(root, target);
-}
 
 /**
  * A reader for one working tree. The open operation is detected by its files; git is started for the unmerged paths only when the
@@ -26,7 +16,7 @@ function gitDirectory(root: string): string | null {
 export function repositoryReader(root: string): RepositoryReader {
 	let known: { signature: string; unmerged: number } | null = null;
 	return async () => {
-		const directory = gitDirectory(root);
+		const directory = gitDirectoryOf(root);
 		if (directory === null) return null;
 		const open = operationInProgress(directory);
 		const signature = fileStamp(path.join(directory, "index")) ?? "none";

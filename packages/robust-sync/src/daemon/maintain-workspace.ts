@@ -2,7 +2,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { pruneSavedVersions } from "@robust-sync/resolve";
 import type { CycleContext } from "../context/cycle-context.ts";
-import { pruneRefused } from "../remote/refused-files.ts";
+import { pruneReplaced } from "../remote/rewritten-head.ts";
 import { maintainRepository } from "./maintenance.ts";
 
 /** Interval of the check for due maintenance. */
@@ -24,7 +24,7 @@ export async function maintainWorkspace(context: CycleContext): Promise<void> {
 	pruneSavedVersions(paths);
 	removeLeftovers(paths.sync, /\.(tmp|dead)$|\.json\.\d+$/, now());
 	removeLeftovers(path.join(repository.commonDirectory, "robust-sync/merge.git/refs/new"), /./, now());
-	await pruneRefused(context);
+	await pruneReplaced(context);
 	context.lock.assertHeld();
 	const packed = await maintainRepository(repository, now());
 	if (packed !== null) log.info(`packed the repository: ${packed}`);

@@ -9,7 +9,8 @@ import { newMemory } from "../daemon/new-memory.ts";
 import { enqueueMessage } from "../outbox/outbox.ts";
 import { cycleContext } from "../testing/cycle-context.ts";
 import { HubPace } from "./hub-pace.ts";
-import { pruneRefused, refusedFiles, refusedRefs } from "./refused-files.ts";
+import { refusedFiles } from "./refused-files.ts";
+import { pruneReplaced, replacedRefs } from "./rewritten-head.ts";
 
 let scratch: Scratch;
 let context: CycleContext;
@@ -59,12 +60,12 @@ test("push protection: one file of several → the others go out, it stays, repo
 	expect(scratch.git("hub.git", "log", "--all", "--format=%H", "--", "key.txt").trim()).toBe("");
 	expect(scratch.git("helios", "log", "--format=%s")).toContain("by a person");
 	// The old commits are here, for 30 days.
-	const kept = scratch.git("helios", "for-each-ref", "--format=%(refname)", refusedRefs).trim();
+	const kept = scratch.git("helios", "for-each-ref", "--format=%(refname)", replacedRefs).trim();
 	expect(scratch.git("helios", "show", `${kept}:key.txt`)).toBe("SECRET");
-	await pruneRefused({ ...context, now: () => Date.now() + 29 * 86_400_000 });
-	expect(scratch.git("helios", "for-each-ref", refusedRefs)).not.toBe("");
-	await pruneRefused({ ...context, now: () => Date.now() + 31 * 86_400_000 });
-	expect(scratch.git("helios", "for-each-ref", refusedRefs)).toBe("");
+	await pruneReplaced({ ...context, now: () => Date.now() + 29 * 86_400_000 });
+	expect(scratch.git("helios", "for-each-ref", replacedRefs)).not.toBe("");
+	await pruneReplaced({ ...context, now: () => Date.now() + 31 * 86_400_000 });
+	expect(scratch.git("helios", "for-each-ref", replacedRefs)).toBe("");
 	// The file waits, and delays no other; after a change it is published.
 	scratch.write("helios/e", "1");
 	expect(await runCycle(context)).toMatchObject({ committed: 1, pushed: 1, skipped: [wait("key.txt")] });
@@ -196,7 +197,7 @@ test.each(["pre-receive", "update"])("protected branch by %s: all is refused →
 	scratch.write("helios/c", "1");
 	await expect(runCycle(context)).rejects.toMatchObject({ code: "PUSH_REJECTED", remoteMessage: expect.stringContaining("protected") });
 	expect(scratch.git("helios", "ls-tree", "--name-only", "HEAD").trim().split("\n")).toEqual(["a", "b", "c"]);
-	expect(scratch.git("helios", "for-each-ref", refusedRefs)).toBe("");
+	expect(scratch.git("helios", "for-each-ref", replacedRefs)).toBe("");
 	fs.rmSync(scratch.path(`hub.git/hooks/${hook}`));
 	await runCycle(context);
 	expect(onHub()).toEqual(["a", "b", "c"]);

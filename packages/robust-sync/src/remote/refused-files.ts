@@ -1,9 +1,7 @@
-// Above 400 lines: one search by pushes, whose state is carried from cycle to cycle.
 import {
 	diffTrees,
 	displayPath,
 	type FileChange,
-	fileSystemPath,
 	GitError,
 	type GitPath,
 	isGitPath,
@@ -11,22 +9,18 @@ import {
 	openMergeStore,
 	type Repository,
 	readableVersions,
-	readTreeFiles,
-	updateRef,
+	stampOf,
 	walkCommits,
 	writeCommit,
-	writeIndexEntries,
 } from "@robust-sync/git";
 import { isOwnPath, markedAsMade, nodesIn, withNodeTrailer } from "@robust-sync/resolve";
 import { writeAtomicSync } from "@robust-sync/system/atomic-write";
 import { faultPoint } from "@robust-sync/system/fault-points";
-import { lstatIfThere } from "@robust-sync/system/lstat";
-import { compactTimestamp } from "@robust-sync/system/timestamps";
 import { readState, type SkippedFile, type WorkspacePaths } from "@robust-sync/workspace";
 import * as z from "zod/mini";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { cleanRemoteMessage } from "../context/remote-message.ts";
-import { syncedBranch } from "./upstream.ts";
+import { moveToRewritten } from "./rewritten-head.ts";
 
 /** Longer unpublished histories, and more files, are left to a person. */
 const maxCommits = 500;
@@ -35,8 +29,6 @@ const maxFiles = 5_000;
 const maxAttempts = 24;
 /** If the first parts are all refused, a commit without any of the files shows whether a file is the cause at all. */
 const partsUntilProbe = 2;
-/** Replaced commits stay reachable under these names, which are never pushed. */
-export const refusedRefs = "refs/robust-sync/refused/";
 
 export const refusedSchema = z.object({
 	schema: z.literal(1),
@@ -56,11 +48,6 @@ export const refusedSchema = z.object({
 });
 type RefusedFile = z.infer<typeof refusedSchema>["files"][number];
 
-function stampOf(root: string, name: GitPath): string {
-	const stats = lstatIfThere(fileSystemPath(root, name));
-	return stats === null ? "none" : `${stats.size} ${stats.mtimeMs} ${stats.ino} ${stats.mode}`;
-}
-
 function readAll(paths: WorkspacePaths): readonly RefusedFile[] {
 	const read = readState(paths.refusedFiles, refusedSchema);
 	return read.kind === "ok" ? read.state.files : [];
@@ -78,12 +65,8 @@ function waitMs({ not_stored }: RefusedFile): number {
 export function refusedFiles({ paths, now }: Pick<CycleContext, "paths" | "now">): ReadonlyMap<GitPath, RefusedFile> {
 	const files = new Map<GitPath, RefusedFile>();
 	for (const file of readAll(paths)) {
-		try {
-			const ageMs = now() - file.at;
-			if (ageMs >= 0 && ageMs < waitMs(file) && stampOf(paths.root, file.path) === file.stamp) files.set(file.path, file);
-		} catch {
-			// Another entry is above it now.
-		}
+		const ageMs = now() - file.at;
+		if (ageMs >= 0 && ageMs < waitMs(file) && stampOf(paths.root, file.path) === file.stamp) files.set(file.path, file);
 	}
 	return files;
 }
@@ -112,7 +95,7 @@ function remember(context: CycleContext, refused: ReadonlyMap<GitPath, GitError>
 	const files = new Map(refusedBefore(context));
 	for (const [path, { remoteMessage, notStored }] of refused) {
 		const words = (cleanRemoteMessage(remoteMessage) ?? "").split("\n").join(" / ").slice(0, 500);
-		const stamp = stampOf(paths.root, path);
+		const stamp = stampOf(paths.root, path) ?? "";
 		const times = (files.get(path)?.not_stored ?? 0) + 1;
 		files.set(path, { path, stamp, words, at: now(), ...(notStored ? { not_stored: times } : {}) });
 	}
@@ -206,21 +189,8 @@ async function makeAgain(
 ): Promise<Oid | null> {
 	const store = openMergeStore(repository);
 	let at = base;
-	const add = async (changes: readonly FileChange[], { author, committer, message }: Unpublished["commits"][number]["text"]) => {
-		if (changes.length === 0) return;
-		const [, identity = "", date = "0"] = /^(.*) (-?\d+)$/.exec(committer) ?? [];
-		const [, by = identity, authored = date] = /^(.*) (-?\d+)$/.exec(author) ?? [];
-		const { commit } = await writeCommit(store, {
-			parents: at === null ? [] : [at],
-			identity,
-			author: by,
-			date: Math.max(0, Number(date)),
-			authorDate: Math.max(0, Number(authored)),
-			message: Buffer.from(markedAsMade(message, node)),
-			tree: null,
-			changes,
-		});
-		at = commit;
+	const add = async (changes: readonly FileChange[], text: CommitText) => {
+		if (changes.length > 0) at = await commitLike(store, text, at, markedAsMade(text.message, node), changes);
 	};
 	for (const { changes, text } of commits)
 		await add(
@@ -235,19 +205,33 @@ async function makeAgain(
 
 /** The last unpublished commit without any of its files. */
 async function makeWithoutFiles(repository: Repository, { commits }: Unpublished, base: Oid | null, node: string): Promise<Oid> {
-	const { committer = "", author = "", message = "" } = commits.at(-1)?.text ?? {};
+	const text = commits.at(-1)?.text ?? { author: "", committer: "", message: "" };
+	const isOurs = nodesIn(text.message).length > 0;
+	const message = isOurs ? `${withNodeTrailer(`${node}: leave out what the hub refuses`, node)}\n` : markedAsMade(text.message, node);
+	return await commitLike(openMergeStore(repository), text, base, message, []);
+}
+
+type CommitText = Pick<Unpublished["commits"][number]["text"], "author" | "committer" | "message">;
+
+/** Writes a commit with the people and dates of another one. */
+async function commitLike(
+	store: Repository,
+	{ author, committer }: CommitText,
+	parent: Oid | null,
+	message: string,
+	changes: readonly FileChange[],
+): Promise<Oid> {
 	const [, identity = "", date = "0"] = /^(.*) (-?\d+)$/.exec(committer) ?? [];
 	const [, by = identity, authored = date] = /^(.*) (-?\d+)$/.exec(author) ?? [];
-	const isOurs = nodesIn(message).length > 0;
-	const { commit } = await writeCommit(openMergeStore(repository), {
-		parents: base === null ? [] : [base],
+	const { commit } = await writeCommit(store, {
+		parents: parent === null ? [] : [parent],
 		identity,
 		author: by,
 		date: Math.max(0, Number(date)),
 		authorDate: Math.max(0, Number(authored)),
-		message: Buffer.from(isOurs ? `${withNodeTrailer(`${node}: leave out what the hub refuses`, node)}\n` : markedAsMade(message, node)),
+		message: Buffer.from(message),
 		tree: null,
-		changes: [],
+		changes,
 	});
 	return commit;
 }
@@ -377,22 +361,16 @@ async function leaveOut(
 		readonly groups: readonly GitPath[][];
 	},
 ): Promise<Oid | null> {
-	const { repository, memory, config, lock, log, now } = context;
+	const { repository, config, log } = context;
 	const { head } = unpublished;
 	const newHead = await makeAgain(repository, unpublished, at, new Set(found.groups.flat()), config.nodeName);
 	if (newHead === null) return null;
-	lock.assertHeld();
-	await updateRef(repository, `${refusedRefs}${compactTimestamp(now())}`, head, null, "robust-sync: keep what the hub refused");
-	remember(context, found.refused);
-	faultPoint("refused-kept");
-	await updateRef(repository, `refs/heads/${syncedBranch(context)}`, newHead, head, "robust-sync: leave out what the hub refuses");
-	memory.dirty.invalidate();
 	const names = [...found.refused.keys(), ...found.knownHere];
-	const entries = await readTreeFiles(repository, newHead, names);
-	await writeIndexEntries(
-		repository,
-		names.map((name) => ({ path: name, entry: entries.get(name) ?? null })),
-	);
+	const whenKept = () => {
+		remember(context, found.refused);
+		faultPoint("refused-kept");
+	};
+	await moveToRewritten(context, head, newHead, { content: "what the hub refuses", names, whenKept });
 	const shown = names.slice(0, 5).map((name) => JSON.stringify(displayPath(name)));
 	const commits = `${newHead.slice(0, 12)} instead of ${head.slice(0, 12)}, which is kept for 30 days`;
 	if (shown.length === 0) log.info(`unpublished commits were rewritten in parts, because the hub refused the whole (${commits})`);
@@ -401,14 +379,4 @@ async function leaveOut(
 			`the hub refuses ${shown.join(", ")}${names.length > shown.length ? ", …" : ""}: unpublished commits were rewritten without ${names.length === 1 ? "it" : "them"} (${commits})`,
 		);
 	return newHead;
-}
-
-const keptMs = 30 * 24 * 3_600_000;
-
-/** Removes names of replaced commits after 30 days. */
-export async function pruneRefused({ repository, now }: CycleContext): Promise<void> {
-	const { stdout } = await repository.run(["for-each-ref", "--format=%(refname)", refusedRefs]);
-	const oldest = compactTimestamp(now() - keptMs);
-	for (const ref of stdout.toString("utf8").split("\n").filter(Boolean))
-		if (ref.slice(refusedRefs.length) < oldest) await repository.run(["update-ref", "-d", ref]);
 }

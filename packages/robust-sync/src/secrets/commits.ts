@@ -11,18 +11,14 @@ import {
 	replaceInCommits,
 	stampOf,
 	type TreeEntry,
-	updateRef,
-	writeIndexEntries,
 } from "@robust-sync/git";
 import { markedAsMade } from "@robust-sync/resolve";
 import type { Finding } from "@robust-sync/secrets";
 import { faultPoint } from "@robust-sync/system/fault-points";
-import { compactTimestamp } from "@robust-sync/system/timestamps";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { remadeSnapshot } from "../context/remade-snapshot.ts";
 import { SyncError } from "../context/sync-error.ts";
-import { refusedRefs } from "../remote/refused-files.ts";
-import { syncedBranch } from "../remote/upstream.ts";
+import { moveToRewritten } from "../remote/rewritten-head.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import { cleanKey } from "./memory.ts";
 import { cleanTexts } from "./messages.ts";
@@ -102,7 +98,7 @@ function diskOid({ repository }: CycleContext, name: GitPath): Oid | null {
  * @throws SyncError PUSH_REJECTED if they are too many to rewrite; ScanError, GitError, LockLostError
  */
 export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, listed: Unpublished | null = null): Promise<Snapshot> {
-	const { repository, memory, config, lock, log, now } = context;
+	const { repository, memory, config, log } = context;
 	const { secrets } = memory;
 	const { head } = snapshot;
 	if (!isOn(context) || head === null || head === secrets.checked) return snapshot;
@@ -147,16 +143,8 @@ export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, 
 		texts,
 	);
 	const newHead = replaced.get(head) ?? head;
-	lock.assertHeld();
-	await updateRef(repository, `${refusedRefs}${compactTimestamp(now())}`, head, null, "robust-sync: keep what holds a secret");
-	faultPoint("secret-kept");
-	await updateRef(repository, `refs/heads/${syncedBranch(context)}`, newHead, head, "robust-sync: leave out what holds a secret");
-	memory.dirty.invalidate();
+	await moveToRewritten(context, head, newHead, { content: "what holds a secret", names, whenKept: () => faultPoint("secret-kept") });
 	const entries = await readTreeFiles(repository, newHead, names);
-	await writeIndexEntries(
-		repository,
-		names.map((name) => ({ path: name, entry: entries.get(name) ?? null })),
-	);
 	for (const [name, { finding, shown }] of findings) {
 		const stamp = stampOf(repository.root, name);
 		// A later commit may have removed the secret: then the file on disk is published, and not held.
