@@ -108,6 +108,7 @@ group("no secrets", () => {
 		["a call", "const token = await getToken(user1, session2Id);"],
 		["a word", 'secret: "correct-horse-battery"'],
 		["an example password", 'password = "changeme123"'],
+		["a public key of a curve", `VAPID_KEY = "BDOU99-h67HcA6JeFXHbSNMu7e2yNNu3RzoMj8TM4W88jITfq7ZmPvIM1Iv-4_l2LxQcYwhqby2xGpWwzjfAnG4"`],
 		["a test password", 'password: "Test1234!"'],
 		["a UUID", 'token: "550e8400-e29b-41d4-a716-446655440000"'],
 		["a git id", `commit ${id}`],

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, ECDH } from "node:crypto";
 
 /**
  * Fingerprints of keys and tokens that packages of npm and Debian ship in tests and documents: they are public, so they are
@@ -29,8 +29,26 @@ export function fingerprintOf(value: string): string {
 	return createHash("sha256").update(body, "latin1").digest("hex").slice(0, 12);
 }
 
-/** Whether a value is one of these. */
-export const isPublished = (value: string): boolean => known.has(fingerprintOf(value));
+/** Curves by the bytes of their points, uncompressed (SEC 1, section 2.3.3). */
+const curves: Readonly<Record<number, readonly string[]>> = { 65: ["prime256v1", "secp256k1"], 97: ["secp384r1"], 133: ["secp521r1"] };
+
+/** Whether it is a public key: a point of a curve, as applications get it to receive messages. */
+function isCurvePoint(value: string): boolean {
+	const isHex = value.startsWith("04");
+	if (!isHex && !value.startsWith("B")) return false;
+	if (!/^[\w+/-]{86,266}={0,2}$/.test(value)) return false;
+	const bytes = Buffer.from(value, isHex ? "hex" : "base64");
+	return (curves[bytes.length] ?? []).some((curve) => {
+		try {
+			return ECDH.convertKey(bytes, curve).length > 0;
+		} catch {
+			return false;
+		}
+	});
+}
+
+/** Whether a value is one of these, or public by its nature. */
+export const isPublished = (value: string): boolean => known.has(fingerprintOf(value)) || isCurvePoint(value);
 
 /** Whether it is an RSA key of less than 1,024 bits: it protects nothing, and is made for tests. Its length is in its first bytes. @param all with its frame */
 export function isToyKey(all: string, value: string): boolean {

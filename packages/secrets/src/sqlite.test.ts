@@ -10,7 +10,7 @@ const drawn = ["kR7vQ2xWm9TzB4nLp8Hd", "Zq3tVb8KxW5mRj7Ly2Pc", "Hd9wNf4GsT6kQz1X
 
 /**
  * Databases that SQLite wrote, compressed: users(id, name, password, n), settings(k, v) and notes(a), whose one value is on overflow pages;
- * each has one gap.
+ * each has one gap. WITHOUT ROWID: users(n, name primary key, password, filler), settings(v, k primary key), notes(id, a, api_key).
  */
 const databases = {
 	utf8: gunzipSync(
@@ -38,15 +38,31 @@ const databases = {
 			"base64",
 		),
 	),
+	withoutRowid: gunzipSync(
+		Buffer.from(
+			`
+		H4sIAAAAAAACA+2WS08TURTHz5kylBYriI8RFb2AaEkMdjqdPlYCBlYkILLUkMHewoR2ppm5vHbiwrhz69L4CYyfwaUxGLcujJ/EO9M2LQ9xjmEj6T+dc2dOf+eczH3NffpkwRac
+		VVyvZglmgAKIMM0YAKjySkJbPc2rJYS/S4WpF5iSNzH4DPga07I5c63F4pqm4f64sNaq3HEF90PT83h5bmZljq3MzC7MsdCVtstM8F3B6p5ds7w9tsn3HjAr9Mm2bq9KR/g0yXZs
+		seFuCea5O3b5mRLXRkZwvz+s4XMhbGfdb7WxQ5Va3vR2M+/msZpHsu9i4w0Ww+xbPvf80CiH8oautMNsR+Z0rBpvpq9bvr/jeuXmY8WuVrnX+q9dMx2ETB6prARjg+WgG/vwC75r
+		3HZ1xoo/VIdx9FEwgkbmtuM6nLkVZovKnyRjetsx2cyVaDFqO0bPJCPEBAtcwa+AP6Tp6j9XKqZpYoPXeL1q2c54bMJcl4t9a21VuJvcmT5Bwfgjfgf56+p86I2iDrx9bu5WXWed
+		nWYkm0iGH/kxwG/4AT2cxSH4BZ/gFSxLZ6j2jpIpJSLsKB18sY/GF+I0Pt9L402Vxud6aLwRo/FZJQI/pQ4nmrweDe9r4pmI+38C5gHfYx2ncRB+wkfYhnk8oEy5jq9OcShC1ZLk
+		zQZfuHTSthSh9/T8IKm3dXOAxucu0ngjReOzF2i83k/jS5ejjL8c6ASww+P/EpaANWZAxxmkNEKqny3eovGFmzQ+f4PGm8M0Pnedxhsajc9eo/H61WhnwAxl5TbW/xLgwbEZ8E/q
+		OOeW7pPezyjeo/GFCRqfv0vjzXEanxuj8cYojc8yGq/fiTZfkqefErrmPJtgzXb74dyYk85Sp+7XvwHuyoegABQAAA==
+	`,
+			"base64",
+		),
+	),
 } as const;
+const encodingOf = (name: keyof typeof databases) => (name === "utf16le" ? name : "utf8");
 
-function withSecrets(encoding: keyof typeof databases): Buffer {
-	const bytes = Buffer.from(databases[encoding]);
+function withSecrets(name: keyof typeof databases): Buffer {
+	const encoding = encodingOf(name);
+	const bytes = Buffer.from(databases[name]);
 	for (const secret of drawn) Buffer.from(secret, encoding).copy(bytes, bytes.indexOf(Buffer.from(gap, encoding)));
 	return bytes;
 }
 
-test.each(["utf8", "utf16le"] as const)("SQLite, %s: by column, by key, on overflow pages → found", (encoding) => {
+test.each(["utf8", "utf16le", "withoutRowid"] as const)("SQLite, %s: by column, by key, on overflow pages → found", (encoding) => {
 	expect(new Set(finder.matches(withSecrets(encoding)).map(({ value }) => value))).toEqual(new Set(drawn));
 	expect(finder.matches(databases[encoding])).toEqual([]);
 });
@@ -55,7 +71,7 @@ test("SQLite: damaged anywhere → searched without an error, in linear time", (
 	const random = seeded(4);
 	const started = process.cpuUsage();
 	for (let round = 0; round < 400; round++) {
-		const bytes = withSecrets(round % 2 === 0 ? "utf8" : "utf16le");
+		const bytes = withSecrets((["utf8", "utf16le", "withoutRowid"] as const)[round % 3] ?? "utf8");
 		for (let index = 0; index < 1 + (round % 40); index++)
 			bytes[16 + Math.floor(random() * (bytes.length - 16))] = Math.floor(random() * 256);
 		expect(() => finder.matches(bytes.subarray(0, 512 + Math.floor(random() * bytes.length)))).not.toThrow();

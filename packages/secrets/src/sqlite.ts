@@ -6,6 +6,9 @@ import type { Derived } from "./derived.ts";
 const magic = "SQLite format 3\0";
 const tableLeaf = 0x0d;
 const tableInterior = 0x05;
+/** Tables WITHOUT ROWID are stored as indexes are: rows on every page, the columns of the primary key first. */
+const indexLeaf = 0x0a;
+const indexInterior = 0x02;
 /** Longer values are searched as far as this. */
 const maxValue = 65_536;
 /** Characters of rows in one search. */
@@ -42,8 +45,8 @@ function varintAt(bytes: Buffer, at: number): readonly [value: number, next: num
 }
 
 /** The content of a cell, which may continue on overflow pages. */
-function payloadAt({ bytes, pageSize, usable }: Database, at: number, size: number): Buffer {
-	const most = usable - 35;
+function payloadAt({ bytes, pageSize, usable }: Database, at: number, size: number, isIndex: boolean): Buffer {
+	const most = isIndex ? Math.floor(((usable - 12) * 64) / 255) - 23 : usable - 35;
 	if (size <= most) return bytes.subarray(at, at + size);
 	const least = Math.floor(((usable - 12) * 32) / 255) - 23;
 	const rest = least + ((size - least) % (usable - 4));
@@ -95,31 +98,39 @@ function* rowsOf(database: Database, root: number, seen: Set<number>, depth = 0)
 	seen.add(root);
 	const header = root === 1 ? at + 100 : at;
 	const count = bytes.readUInt16BE(header + 3);
-	const isLeaf = bytes[header] === tableLeaf;
-	if (!isLeaf && bytes[header] !== tableInterior) return;
+	const kind = bytes[header] ?? 0;
+	const isIndex = kind === indexLeaf || kind === indexInterior;
+	const isLeaf = kind === tableLeaf || kind === indexLeaf;
+	if (!isLeaf && kind !== tableInterior && kind !== indexInterior) return;
 	const pointers = header + (isLeaf ? 8 : 12);
 	for (let index = 0; index < count && pointers + 2 * index + 2 <= at + pageSize; index++) {
 		const cell = at + bytes.readUInt16BE(pointers + 2 * index);
 		if (cell + 4 > bytes.length) continue;
 		if (!isLeaf) yield* rowsOf(database, bytes.readUInt32BE(cell), seen, depth + 1);
-		else {
-			const [size, next] = varintAt(bytes, cell);
-			const [, start] = varintAt(bytes, next);
-			database.left -= Math.min(size, maxValue) + 16;
-			if (database.left < 0) return;
-			yield { at, values: valuesOf(payloadAt(database, start, size), database.encoding) };
-		}
+		if (!isLeaf && !isIndex) continue;
+		const [size, next] = varintAt(bytes, isLeaf ? cell : cell + 4);
+		const [, start] = isIndex ? [0, next] : varintAt(bytes, next);
+		database.left -= Math.min(size, maxValue) + 16;
+		if (database.left < 0) return;
+		yield { at, values: valuesOf(payloadAt(database, start, size, isIndex), database.encoding) };
 	}
 	if (!isLeaf) yield* rowsOf(database, bytes.readUInt32BE(header + 8), seen, depth + 1);
 }
 
-/** The columns of a table, by the statement that made it. */
-const columnsOf = (statement: string): string[] =>
-	statement
+const nameIn = (column: string): string => /[\w.-]+/.exec(column.slice(0, 400))?.[0] ?? "";
+
+/** The columns of a table in the order of its rows, by the statement that made it. */
+function columnsOf(statement: string): string[] {
+	const definitions = statement
 		.slice(statement.indexOf("(") + 1)
 		.replaceAll(/\([^()]{0,400}\)/g, "")
-		.split(",")
-		.map((column) => /[\w.-]+/.exec(column.slice(0, 400))?.[0] ?? "");
+		.split(",");
+	const names = definitions.map(nameIn);
+	if (!/without\s{1,9}rowid/i.test(statement)) return names;
+	const listed = /primary\s{1,9}key\s{0,9}\(([^()]{1,400})\)/i.exec(statement)?.[1]?.split(",").map(nameIn);
+	const key = listed ?? definitions.filter((one) => /primary\s{1,9}key/i.test(one.slice(0, 400))).map(nameIn);
+	return [...key, ...names.filter((name) => !key.includes(name))];
+}
 
 /** A row as lines of a name and a value: each column, and each word with the value beside it, as tables of settings have them. */
 function linesOf(values: readonly string[], columns: readonly string[]): string {
