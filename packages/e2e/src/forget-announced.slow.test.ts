@@ -105,4 +105,43 @@ describe("forget", () => {
 		expect(all).not.toContain(" a.md\n");
 		expect(chad.exists("a.md")).toBe(false);
 	});
+
+	test("forget: only broken over lines, in two ways → both nodes without it", async () => {
+		const [first, second] = [value.slice(0, 8), value.slice(8)];
+		const [helios, chad] = await world.pair(
+			{ "a.md": `> ${first}\n> ${second}\n\n${value.slice(0, 12)}\\\n  ${value.slice(12)}\n` },
+			options,
+		);
+		chad.write("draft.md", `mine: ${first}\n  ${second}\n`);
+		expect((await helios.run(["--forget-value", valueFile()])).code).toBe(0);
+		for (const node of [chad, helios, chad]) await node.once();
+		expect([tipOf(chad), helios.read("a.md").replaceAll(/[0-9a-f]{12}/g, "")]).toEqual([tipOf(helios), "> forgotten-i\n\nforgotten-i\n"]);
+		for (const place of [helios.path(".git"), chad.path(".git"), hub()]) expect(objects(place)).not.toContain(second);
+		expect(helios.read("draft.md")).toMatch(/^mine: forgotten-i[0-9a-f]{12}\n$/);
+	});
+
+	test("forget: another working tree at a path that is not UTF-8 → named, and found", async () => {
+		const [helios] = await world.pair({ "a.md": `one ${value}\n` }, options);
+		helios.git("branch", "side");
+		helios.git("worktree", "add", "--quiet", world.path("linked"), "side");
+		const odd = Buffer.concat([Buffer.from(world.path("li")), Buffer.of(0xff)]);
+		fs.renameSync(world.path("linked"), odd);
+		fs.writeFileSync(helios.path(".git/worktrees/linked/gitdir"), Buffer.concat([odd, Buffer.from("/.git\n")]));
+		const done = await helios.run(["--forget-value", valueFile()]);
+		expect([done.code, done.stderr]).toEqual([0, expect.stringContaining("is another working tree")]);
+		expect(objects(helios.path(".git"))).not.toContain(value);
+		const { stdout } = await helios.run(["--forget-value", valueFile(), "--check", "--json"]);
+		expect(JSON.parse(stdout)).toMatchObject({ found: [{ where: "file", name: expect.stringContaining("a.md") }] });
+	});
+
+	test("own secrets: .env below a directory that is not UTF-8 → the value is held", async () => {
+		const helios = world.node("helios", { env: { HEARTBEAT_KEY: options.env.HEARTBEAT_KEY } });
+		const directory = Buffer.concat([Buffer.from(helios.path("d")), Buffer.of(0xff)]);
+		fs.mkdirSync(directory);
+		fs.writeFileSync(Buffer.concat([directory, Buffer.from("/.env")]), "DOOR_PASSWORD=q7-Zk.w2LxBn\n");
+		helios.write(".gitignore", ".env\n");
+		helios.write("a.md", "the door is q7-Zk.w2LxBn today\n");
+		const state = await helios.once();
+		expect(state.skipped).toMatchObject([{ path: "a.md", reason: "secret" }]);
+	});
 });

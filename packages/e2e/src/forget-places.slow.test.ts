@@ -249,6 +249,8 @@ describe("forget", () => {
 			"url.txt": `https://x/?k=${encodeURIComponent(value)}`,
 			"url-lower.txt": `https://x/?k=${encodeURIComponent(value).replace(/%../g, (one) => one.toLowerCase())}`,
 			"php.json": `{"k":"${value.replaceAll("/", "\\/")}"}`,
+			"wrapped.md": `> it is ${value.slice(0, 9)}\n> ${value.slice(9)}, and more\n`,
+			"code.py": `key = ("${value.slice(0, 5)}"\n    "${value.slice(5)}")\n`,
 			"page.html": `<p>${value.replaceAll("&", "&amp;")}</p>`,
 			"base64.txt": Buffer.from(`user:${value}`).toString("base64"),
 		};

@@ -7,12 +7,12 @@ import { type BigIntStats, type lstatSync, statSync } from "node:fs";
  * @returns null: there is no file, even if its directory is a file (there `statSync` of Node 22 and newer returns undefined; the others throw ENOTDIR)
  * @throws any other error of the file system
  */
-export function fileStamp(file: string, stat: typeof statSync | typeof lstatSync = statSync): string | null {
+export function fileStamp(file: string | Buffer, stat: typeof statSync | typeof lstatSync = statSync): string | null {
 	const stats = statsOf(file, stat);
 	return stats ? `${stats.ino} ${stats.size} ${stats.mtimeNs} ${stats.ctimeNs}` : null;
 }
 
-function statsOf(file: string, stat: typeof statSync | typeof lstatSync): BigIntStats | undefined {
+function statsOf(file: string | Buffer, stat: typeof statSync | typeof lstatSync): BigIntStats | undefined {
 	try {
 		return stat(file, { bigint: true, throwIfNoEntry: false });
 	} catch (error) {

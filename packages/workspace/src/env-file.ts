@@ -16,7 +16,7 @@ export function parseEnvText(text: string): Record<string, string> {
 }
 
 /** The assignments in `file`; none when it does not exist. @throws EnvFileError when it cannot be read. */
-export function readEnvFile(file: string): Record<string, string> {
+export function readEnvFile(file: string | Buffer): Record<string, string> {
 	let text: string;
 	try {
 		text = readFileSync(file, "utf8");

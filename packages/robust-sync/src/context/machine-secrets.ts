@@ -1,8 +1,9 @@
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { excludedAmong, type GitPath, gitPathIfAllowed, readIgnored } from "@robust-sync/git";
+import { displayPath, excludedAmong, fileSystemPath, type GitPath, gitPathIfAllowed, readIgnored, textBytes } from "@robust-sync/git";
 import { credentialSecrets, netrcSecrets, type OwnSecret, secretsOf } from "@robust-sync/secrets";
+import { textOfBytes } from "@robust-sync/service/exact-operands";
 import { fileStamp } from "@robust-sync/system/file-stamp";
 import { heldAbove, neverCommitted, readEnvFile, readHeld, secretVariables } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
@@ -26,7 +27,7 @@ function textOf(file: string): string {
 	}
 }
 
-function variablesOf(file: string): Readonly<Record<string, string | undefined>> {
+function variablesOf(file: string | Buffer): Readonly<Record<string, string | undefined>> {
 	try {
 		const stats = fs.statSync(file);
 		return stats.isFile() && stats.size <= maxFileBytes ? readEnvFile(file) : {};
@@ -35,7 +36,7 @@ function variablesOf(file: string): Readonly<Record<string, string | undefined>>
 	}
 }
 
-/** Files named `.env…` near the top of the workspace, ignored or not. */
+/** Files named `.env…` near the top of the workspace, ignored or not, as text for `textBytes`. */
 function envFiles(root: string): string[] {
 	const found: string[] = [];
 	let level = [""];
@@ -44,18 +45,18 @@ function envFiles(root: string): string[] {
 		const next: string[] = [];
 		for (const directory of level) {
 			if (++visited > maxDirectories) return found;
-			let entries: fs.Dirent[];
+			let entries: fs.Dirent<Buffer>[];
 			try {
-				entries = fs.readdirSync(path.join(root, directory), { withFileTypes: true });
+				entries = fs.readdirSync(textBytes(path.join(root, directory)), { withFileTypes: true, encoding: "buffer" });
 			} catch {
 				continue;
 			}
 			for (const entry of entries) {
-				const name = directory === "" ? entry.name : `${directory}/${entry.name}`;
+				const last = textOfBytes(entry.name);
+				const name = directory === "" ? last : `${directory}/${last}`;
 				if (entry.isDirectory()) {
-					if (entry.name !== ".git" && entry.name !== "node_modules" && !(neverCommitted as readonly string[]).includes(name))
-						next.push(name);
-				} else if (entry.isFile() && /^\.env(?:\.|$)|\.env$/.test(entry.name)) found.push(name);
+					if (last !== ".git" && last !== "node_modules" && !(neverCommitted as readonly string[]).includes(name)) next.push(name);
+				} else if (entry.isFile() && /^\.env(?:\.|$)|\.env$/.test(last)) found.push(name);
 			}
 		}
 		level = next;
@@ -79,7 +80,7 @@ export function filesStamp(files: readonly string[]): string {
 	return files
 		.map((file) => {
 			try {
-				return fileStamp(file) ?? "absent";
+				return fileStamp(textBytes(file)) ?? "absent";
 			} catch {
 				return "unreadable";
 			}
@@ -102,7 +103,7 @@ export async function readMachineSecrets({ repository, paths }: Pick<CycleContex
 	];
 	const stamp = filesStamp(files);
 	const names = found.flatMap((name): GitPath[] => {
-		const checked = gitPathIfAllowed(Buffer.from(name).toString("latin1"));
+		const checked = gitPathIfAllowed(textBytes(name).toString("latin1"));
 		return checked === null ? [] : [checked];
 	});
 	const ignored = await readIgnored(repository, names);
@@ -112,10 +113,7 @@ export async function readMachineSecrets({ repository, paths }: Pick<CycleContex
 	const local = names.filter((name) => ignored.has(name) || excluded.has(name) || heldAbove(held, name)?.reason === "ignored-here");
 	const all = [
 		...secretsOf(variablesOf(paths.envFile), ".sync_env ", secretVariables),
-		...local.flatMap((name) => {
-			const file = Buffer.from(name, "latin1").toString("utf8");
-			return secretsOf(variablesOf(path.join(repository.root, file)), `${file} `);
-		}),
+		...local.flatMap((name) => secretsOf(variablesOf(fileSystemPath(repository.root, name)), `${displayPath(name)} `)),
 		...netrcSecrets(textOf(netrc)),
 		...credentialSecrets(textOf(credentials)),
 		...secretsOf(process.env, "environment ", secretVariables),

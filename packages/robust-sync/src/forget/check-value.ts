@@ -3,7 +3,7 @@ import path from "node:path";
 import { listAllObjects, localHub, Repository, runOnNetwork, textBytes, withObjectReader } from "@robust-sync/git";
 import { realPath } from "@robust-sync/history";
 import type { Config, WorkspacePaths } from "@robust-sync/workspace";
-import { linkedTrees } from "./linked-trees.ts";
+import { linkedTrees, unreachableTrees } from "./linked-trees.ts";
 import { contentOfFile, filesBelow } from "./scrub-files.ts";
 import { base64Parts, formsOf, holds } from "./value.ts";
 
@@ -93,7 +93,8 @@ export async function searchValue(
 		}
 	};
 	search(paths.root, "file", (file) => file === dotGit);
-	for (const tree of linkedTrees(repository)) search(tree.root, "file", (file) => file === path.join(tree.root, ".git"));
+	for (const root of [...linkedTrees(repository).map((tree) => tree.root), ...unreachableTrees(repository)])
+		search(root, "file", (file) => file === path.join(root, ".git"));
 	search(repository.commonDirectory, "git", (file) => file === path.join(repository.commonDirectory, "objects"));
 	return places;
 }

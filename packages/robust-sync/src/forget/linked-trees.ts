@@ -1,9 +1,33 @@
+import { isUtf8 } from "node:buffer";
 import fs from "node:fs";
 import path from "node:path";
-import { displayPath, fileSystemPath, type Oid, Repository } from "@robust-sync/git";
+import { displayPath, fileSystemPath, type Oid, Repository, textBytes } from "@robust-sync/git";
+import { textOfBytes } from "@robust-sync/service/exact-operands";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { type Scrub, scrubFile } from "./scrub-files.ts";
 import { rewriteIndex, workingFiles } from "./working-copies.ts";
+
+/** The directories of git for other working trees, with the `.git` file of each, as text for `textBytes`. */
+function* worktreeLinks({ commonDirectory }: Repository): Generator<{ gitDirectory: string; link: string }> {
+	const worktrees = path.join(commonDirectory, "worktrees");
+	for (const name of fs.existsSync(worktrees) ? fs.readdirSync(worktrees) : []) {
+		const gitDirectory = path.join(worktrees, name);
+		try {
+			const link = textOfBytes(fs.readFileSync(path.join(gitDirectory, "gitdir"))).replace(/\r?\n$/, "");
+			yield { gitDirectory, link: path.resolve(gitDirectory, link) };
+		} catch {
+			// It is no working tree, or is being removed: git worktree prune removes the rest.
+		}
+	}
+}
+
+const isText = (file: string) => isUtf8(textBytes(file));
+
+/** Other working trees in directories whose names are not UTF-8, as text for `textBytes`: no process can be started there. */
+export function unreachableTrees(repository: Repository): string[] {
+	const links = [...worktreeLinks(repository)].map(({ link }) => link);
+	return links.filter((link) => !isText(link) && fs.existsSync(textBytes(link))).map((link) => path.dirname(link));
+}
 
 /** Other working trees of a repository (git-worktree(1)): they have an index and files of their own, and share its objects. */
 export function linkedTrees(repository: Repository): Repository[] {
@@ -11,16 +35,7 @@ export function linkedTrees(repository: Repository): Repository[] {
 	const real = (file: string) => fs.realpathSync(file);
 	const trees: { root: string; gitDirectory: string }[] = [];
 	if (path.basename(commonDirectory) === ".git") trees.push({ root: path.dirname(commonDirectory), gitDirectory: commonDirectory });
-	const worktrees = path.join(commonDirectory, "worktrees");
-	for (const name of fs.existsSync(worktrees) ? fs.readdirSync(worktrees) : []) {
-		const gitDirectory = path.join(worktrees, name);
-		try {
-			const link = fs.readFileSync(path.join(gitDirectory, "gitdir"), "utf8").replace(/\r?\n$/, "");
-			trees.push({ root: path.dirname(path.resolve(gitDirectory, link)), gitDirectory });
-		} catch {
-			// It is no working tree, or is being removed: git worktree prune removes the rest.
-		}
-	}
+	for (const { gitDirectory, link } of worktreeLinks(repository)) if (isText(link)) trees.push({ root: path.dirname(link), gitDirectory });
 	const own = real(root);
 	return trees.flatMap((tree) => {
 		try {
@@ -43,6 +58,10 @@ export async function cleanLinkedTrees(
 	log: CycleContext["log"],
 ): Promise<Set<Oid>> {
 	const left = new Set<Oid>();
+	for (const tree of unreachableTrees(repository))
+		log.warn(
+			`${JSON.stringify(textBytes(tree).toString("utf8"))} is another working tree, with a name that is not UTF-8: it is not cleaned; rename it (git worktree move), or remove it`,
+		);
 	for (const tree of linkedTrees(repository)) {
 		const files = await workingFiles(tree);
 		for (const oid of await rewriteIndex(tree, replaced, gone)) left.add(oid);

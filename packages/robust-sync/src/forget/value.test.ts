@@ -15,7 +15,7 @@ const text = fc.string({ maxLength: 30, unit: "grapheme" }).map((one) => Buffer.
 
 /** A content with a value in some of its forms, between texts. */
 const content = fc.tuple(value, fc.array(fc.tuple(text, fc.nat({ max: 7 })), { maxLength: 6 }), text).map(([secret, parts, end]) => {
-	const forms = [...formsOf(secret, id).values()];
+	const forms = [...formsOf(secret, id).written.values()];
 	return {
 		secret,
 		content: Buffer.concat([...parts.flatMap(([before, kind]) => [before, forms[kind % forms.length]?.value ?? secret]), end]),
@@ -39,7 +39,7 @@ describe("forget", () => {
 	test("value: one form in a content → derived from the pair", () => {
 		fc.assert(
 			fc.property(value, fc.array(text, { minLength: 2, maxLength: 6 }), fc.nat({ max: 7 }), (secret, parts, kind) => {
-				const forms = [...formsOf(secret, id).values()];
+				const forms = [...formsOf(secret, id).written.values()];
 				const written = forms[kind % forms.length]?.value ?? secret;
 				const before = Buffer.concat(parts.flatMap((part, index) => (index === 0 ? [part] : [written, part])));
 				const after = withoutValue(before, formsOf(secret, id));
@@ -98,8 +98,42 @@ describe("forget", () => {
 		expect(valuesBetween(before, withoutValues(before, values), [id, other])).toEqual(values);
 	});
 
+	test.each([
+		["wrapped", "\n"],
+		["wrapped, CRLF, indented", "\r\n    "],
+		["continued with a backslash", " \\\n\t"],
+		["quoted in a mail", "\n> > "],
+		["in a comment", "\n // "],
+		["in strings of code", '" +\n  "'],
+		["in strings that follow each other", "'\n  '"],
+		["in JSON", "\\n"],
+		["in the lines of a notebook", '\\n",\n    "'],
+	])("value: broken over lines, %s → replaced, and derived from the pair", (_what, lineBreak) => {
+		const token = fc.string({ minLength: 10, maxLength: 150, unit: fc.constantFrom(..."abcdefXYZ0123456789_/+=-") });
+		const broken = fc.tuple(token, fc.array(fc.integer({ min: 6, max: 80 }), { minLength: 1, maxLength: 3 }));
+		fc.assert(
+			fc.property(broken, ([secret, columns]) => {
+				const places = columns.map(
+					(column) => secret.match(new RegExp(`.{1,${Math.max(column, Math.ceil(secret.length / 3))}}`, "g")) ?? [],
+				);
+				const written = places.map((lines) => lines.join(lineBreak)).filter((one) => one !== secret);
+				if (written.length === 0) return;
+				const before = Buffer.from(written.map((one) => `key: ${one};\n`).join(""));
+				const forms = formsOf(Buffer.from(secret), id);
+				const after = withoutValue(before, forms);
+				expect([after.toString(), holds(before, forms), holds(after, forms)]).toEqual([
+					written.map(() => `key: forgotten-i${id};\n`).join(""),
+					true,
+					false,
+				]);
+				expect(valuesBetween(before, after, [id])).toEqual(new Map([[id, Buffer.from(secret)]]));
+			}),
+			{ numRuns: 100 },
+		);
+	});
+
 	test("value: a placeholder in the place of a secret → no finding", async () => {
-		const { placeholder } = formsOf(Buffer.from("sk-ABCDEFGH12345678"), id).get("a") as { placeholder: Buffer };
+		const { placeholder } = formsOf(Buffer.from("sk-ABCDEFGH12345678"), id).written.get("a") as { placeholder: Buffer };
 		const job = {
 			path: "config.json",
 			content: Buffer.from(`{"api_key": "${placeholder}"}\npassword = "${placeholder}"\nTOKEN=${placeholder}\n`),

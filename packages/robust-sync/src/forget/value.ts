@@ -1,3 +1,5 @@
+import { type BrokenForm, brokenForm, brokenPlaces, withoutBreaks, withoutBroken } from "./broken-value.ts";
+
 /** One form of a value in files, each with its own placeholder, which determines the length of the value. */
 interface Form {
 	readonly value: Buffer;
@@ -7,8 +9,17 @@ interface Form {
 const kinds = ["a", "b", "c", "d", "e", "f", "g", "h"] as const;
 type Kind = (typeof kinds)[number];
 
+/** The value as it is, but broken over lines: the bytes differ from place to place. */
+const brokenKind = "i";
+type MarkKind = Kind | typeof brokenKind;
+const markKinds: readonly MarkKind[] = [...kinds, brokenKind];
+
 /** A value, however it is written, with what takes its place. */
-export type Forms = ReadonlyMap<Kind, Form>;
+export interface Forms {
+	readonly written: ReadonlyMap<Kind, Form>;
+	/** null: the value has lines of its own. */
+	readonly broken: BrokenForm | null;
+}
 
 /** Shorter values would match text that is not secret. */
 export const minValueBytes = 8;
@@ -51,7 +62,7 @@ const codecs: Readonly<Record<Kind, { readonly encode: (text: string) => Buffer;
 	h: { encode: (text) => Buffer.from(toMarkup(text)), decode: (value) => fromMarkup(value.toString("utf8")) },
 };
 
-function placeholderOf(id: string, kind: Kind): Buffer {
+function placeholderOf(id: string, kind: MarkKind): Buffer {
 	const text = `forgotten-${kind}${id}`;
 	return kind === "d" || kind === "e" ? codecs[kind].encode(text) : Buffer.from(text);
 }
@@ -59,8 +70,9 @@ function placeholderOf(id: string, kind: Kind): Buffer {
 /** All forms of a value that differ. @param id of the forgetting: 12 hexadecimal digits */
 export function formsOf(value: Buffer, id: string): Forms {
 	const forms = new Map<Kind, Form>([["a", { value, placeholder: placeholderOf(id, "a") }]]);
+	const all: Forms = { written: forms, broken: brokenForm(value, placeholderOf(id, brokenKind)) };
 	const text = toText(value);
-	if (text === null || text.includes("\0")) return forms;
+	if (text === null || text.includes("\0")) return all;
 	for (const kind of kinds) {
 		if (kind === "a") continue;
 		let encoded: Buffer;
@@ -73,12 +85,16 @@ export function formsOf(value: Buffer, id: string): Forms {
 		if (![...forms.values()].some((form) => form.value.equals(encoded)))
 			forms.set(kind, { value: encoded, placeholder: placeholderOf(id, kind) });
 	}
-	return forms;
+	return all;
 }
 
 /** Whether a content has the value in any form. */
 export function holds(content: Buffer, forms: Forms): boolean {
-	for (const { value } of forms.values()) if (content.includes(value)) return true;
+	return isWritten(content, forms) || (forms.broken !== null && brokenPlaces(content, forms.broken).length > 0);
+}
+
+function isWritten(content: Buffer, { written }: Forms): boolean {
+	for (const { value } of written.values()) if (content.includes(value)) return true;
 	return false;
 }
 
@@ -99,8 +115,12 @@ export function base64Parts(value: Buffer): Buffer[] {
 
 /** A content with placeholders for the value, wherever it is; itself where it is nowhere. A pure function. */
 export function withoutValue(content: Buffer, forms: Forms): Buffer {
-	if (!holds(content, forms)) return content;
-	const next = [...forms.values()].map((form) => ({ form, at: content.indexOf(form.value) })).filter(({ at }) => at >= 0);
+	const cleaned = isWritten(content, forms) ? withoutWritten(content, forms) : content;
+	return forms.broken === null ? cleaned : withoutBroken(cleaned, forms.broken);
+}
+
+function withoutWritten(content: Buffer, { written }: Forms): Buffer {
+	const next = [...written.values()].map((form) => ({ form, at: content.indexOf(form.value) })).filter(({ at }) => at >= 0);
 	const parts: Buffer[] = [];
 	let done = 0;
 	for (;;) {
@@ -122,7 +142,7 @@ export function withoutValue(content: Buffer, forms: Forms): Buffer {
 /** One place of a placeholder: which forgetting, and how the value was written there. */
 interface Mark {
 	readonly id: string;
-	readonly kind: Kind;
+	readonly kind: MarkKind;
 }
 
 /** A cleaned content as literal text between placeholders. */
@@ -130,7 +150,7 @@ function split(cleaned: Buffer, ids: readonly string[]): { literals: Buffer[]; f
 	const literals: Buffer[] = [];
 	const found: Mark[] = [];
 	const next = ids
-		.flatMap((id) => kinds.map((kind) => ({ mark: { id, kind }, text: placeholderOf(id, kind), at: -1 })))
+		.flatMap((id) => markKinds.map((kind) => ({ mark: { id, kind }, text: placeholderOf(id, kind), at: -1 })))
 		.map((candidate) => ({ ...candidate, at: cleaned.indexOf(candidate.text) }))
 		.filter(({ at }) => at >= 0);
 	let done = 0;
@@ -157,6 +177,8 @@ function countOf(content: Buffer, part: Buffer): number {
 
 type Encoded = ReadonlyMap<string, { readonly mark: Mark; readonly bytes: Buffer }>;
 const keyOf = ({ id, kind }: Mark) => `${kind}${id}`;
+/** The places with the same bytes as one of a mark: of a value that is broken over lines, only this one. */
+const keyAt = (mark: Mark, index: number) => (mark.kind === brokenKind ? `${keyOf(mark)} ${index}` : keyOf(mark));
 
 /** What stood in the places of the placeholders, where there is an answer that fits. */
 function encodedIn(old: Buffer, { literals, found }: { literals: readonly Buffer[]; found: readonly Mark[] }): Encoded | null {
@@ -171,17 +193,17 @@ function encodedIn(old: Buffer, { literals, found }: { literals: readonly Buffer
 			at += literal.length;
 			const mark = found[index];
 			if (mark === undefined) return at === old.length ? known : null;
-			const key = keyOf(mark);
-			const rest = found.slice(index);
+			const key = keyAt(mark, index);
+			const rest = found.slice(index).map((other, further) => keyAt(other, index + further));
 			const value = known.get(key)?.bytes;
 			if (value !== undefined) {
 				if (!old.subarray(at, at + value.length).equals(value)) return null;
 				at += value.length;
-			} else if (rest.every((other) => keyOf(other) === key || known.has(keyOf(other)))) {
+			} else if (rest.every((other) => other === key || known.has(other))) {
 				// The only length that is left.
 				let others = literals.slice(index + 1).reduce((sum, one) => sum + one.length, 0);
-				for (const other of rest) others += known.get(keyOf(other))?.bytes.length ?? 0;
-				const bytes = (old.length - at - others) / rest.filter((other) => keyOf(other) === key).length;
+				for (const other of rest) others += known.get(other)?.bytes.length ?? 0;
+				const bytes = (old.length - at - others) / rest.filter((other) => other === key).length;
 				if (!Number.isInteger(bytes) || bytes <= 0) return null;
 				known = new Map([...known, [key, { mark, bytes: old.subarray(at, at + bytes) }]]);
 				at += bytes;
@@ -199,6 +221,9 @@ function encodedIn(old: Buffer, { literals, found }: { literals: readonly Buffer
 	};
 	return found.length === 0 ? null : fit(0, 0, new Map());
 }
+
+const decodedValue = (kind: MarkKind, bytes: Buffer): Buffer =>
+	kind === brokenKind ? withoutBreaks(bytes) : Buffer.from(codecs[kind].decode(bytes));
 
 /** What was forgotten by each of some forgettings, in the order in which they were made. */
 export type Values = ReadonlyMap<string, Buffer>;
@@ -218,17 +243,17 @@ export function withoutValues(content: Buffer, values: Values): Buffer {
 export function valuesBetween(old: Buffer, cleaned: Buffer, ids: readonly string[]): Values | null {
 	// A forgetting whose placeholders were all in the old content changed nothing here.
 	const involved = ids.filter((id) =>
-		kinds.some((kind) => countOf(cleaned, placeholderOf(id, kind)) > countOf(old, placeholderOf(id, kind))),
+		markKinds.some((kind) => countOf(cleaned, placeholderOf(id, kind)) > countOf(old, placeholderOf(id, kind))),
 	);
 	const encoded = encodedIn(old, split(cleaned, involved));
 	if (encoded === null) return null;
+	const ordered = [...encoded.values()].sort((one, other) => markKinds.indexOf(one.mark.kind) - markKinds.indexOf(other.mark.kind));
 	const values = new Map<string, Buffer>();
 	for (const id of ids) {
-		for (const kind of kinds) {
-			const found = encoded.get(`${kind}${id}`);
-			if (found === undefined || values.has(id)) continue;
+		for (const { mark, bytes } of ordered.filter((one) => one.mark.id === id)) {
+			if (values.has(id)) break;
 			try {
-				const value = Buffer.from(kind === "a" ? found.bytes : Buffer.from(codecs[kind].decode(found.bytes)));
+				const value = mark.kind === "a" ? Buffer.from(bytes) : decodedValue(mark.kind, bytes);
 				if (value.length >= minValueBytes) values.set(id, value);
 			} catch {
 				// Another kind may decide.
