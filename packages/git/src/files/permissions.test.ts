@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { Scratch } from "../fixtures/scratch.ts";
 import type { GitPath } from "../paths/git-path.ts";
-import { moveWorkingTree } from "../worktree/working-tree.ts";
+import { checkOutTree } from "../worktree/working-tree.ts";
 import { inheritingDirectories, keepPermissions, keptBits } from "./permissions.ts";
 
 let scratch: Scratch;
@@ -52,7 +52,7 @@ describe("a checkout", () => {
 		const to = scratch.commitAll("w");
 		scratch.git("w", "reset", "-q", "--hard", from);
 		before();
-		await moveWorkingTree(
+		await checkOutTree(
 			await scratch.open("w"),
 			{
 				from,

@@ -17,7 +17,7 @@ export interface FilteredFile {
 	readonly incoming: Buffer;
 }
 
-export interface MoveOptions {
+export interface CheckoutOptions {
 	/** The commit of HEAD; null: no commit yet. */
 	from: Oid | null;
 	to: Oid;
@@ -73,7 +73,7 @@ export interface HeldChange extends TreeChange {
 	readonly seen: string | null;
 }
 
-export interface MoveReport {
+export interface CheckoutReport {
 	readonly changes: readonly TreeChange[];
 	readonly kept: readonly KeptFile[];
 	/** Paths that a program wrote to meanwhile: the next snapshot and the next check of the kept files find the writes. */

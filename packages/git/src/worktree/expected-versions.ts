@@ -8,7 +8,7 @@ import { isArgument } from "../objects/tree-paths.ts";
 import { displayPath, type GitPath } from "../paths/git-path.ts";
 import { GitError } from "../process/errors.ts";
 import type { Oid, Repository } from "../process/repository.ts";
-import type { MoveOptions } from "./checkout-options.ts";
+import type { CheckoutOptions } from "./checkout-options.ts";
 import type { Sites } from "./sites.ts";
 import type { StagedFiles } from "./staged-files.ts";
 
@@ -27,12 +27,12 @@ export const contentOf = (staged: string) => readContent(staged, fs.lstatSync(st
 /** The versions that a checkout expects at its paths. */
 export class ExpectedVersions {
 	readonly #repository: Repository;
-	readonly #options: Pick<MoveOptions, "resume" | "mergeFiltered">;
+	readonly #options: Pick<CheckoutOptions, "resume" | "mergeFiltered">;
 	readonly #sites: Sites;
 	/** Whether files on disk may differ from their blobs. */
 	filters: boolean;
 
-	constructor(repository: Repository, options: Pick<MoveOptions, "resume" | "mergeFiltered">, sites: Sites, filters: boolean) {
+	constructor(repository: Repository, options: Pick<CheckoutOptions, "resume" | "mergeFiltered">, sites: Sites, filters: boolean) {
 		this.#repository = repository;
 		this.#options = options;
 		this.#sites = sites;

@@ -12,7 +12,7 @@ import { isSameEntry, type TreeEntry } from "../objects/merge-tree.ts";
 import { readObjectsWhole } from "../objects/objects.ts";
 import { type GitPath, parentOf } from "../paths/git-path.ts";
 import type { Repository } from "../process/repository.ts";
-import type { MoveOptions } from "./checkout-options.ts";
+import type { CheckoutOptions } from "./checkout-options.ts";
 import type { ExpectedVersions, Versions } from "./expected-versions.ts";
 import type { WayMaker } from "./make-way.ts";
 import type { Sites } from "./sites.ts";
@@ -30,7 +30,7 @@ export class Placer {
 	/** Directories with defaults for new files. */
 	inheriting: ReadonlySet<GitPath | null> = new Set();
 	readonly #repository: Repository;
-	readonly #options: MoveOptions;
+	readonly #options: CheckoutOptions;
 	readonly #sites: Sites;
 	readonly #expected: ExpectedVersions;
 	readonly #taken: TakenFiles;
@@ -40,7 +40,7 @@ export class Placer {
 
 	constructor(
 		repository: Repository,
-		options: MoveOptions,
+		options: CheckoutOptions,
 		parts: {
 			readonly sites: Sites;
 			readonly expected: ExpectedVersions;

@@ -4,7 +4,7 @@ import { type HeldPlace, openBeneath } from "../paths/beneath.ts";
 import type { GitPath } from "../paths/git-path.ts";
 import type { Repository } from "../process/repository.ts";
 import { BackupDirectory } from "./backup-directory.ts";
-import type { MoveOptions } from "./checkout-options.ts";
+import type { CheckoutOptions } from "./checkout-options.ts";
 import { MountStores } from "./mount-store.ts";
 import { Staging } from "./staging.ts";
 
@@ -30,7 +30,7 @@ export class Sites {
 	/** The current path, with its directory held open. */
 	#open: { readonly name: GitPath; readonly place: HeldPlace } | null = null;
 
-	constructor(repository: Repository, places: Pick<MoveOptions, "staging" | "backup" | "mounts" | "contents">) {
+	constructor(repository: Repository, places: Pick<CheckoutOptions, "staging" | "backup" | "mounts" | "contents">) {
 		this.#repository = repository;
 		this.#backupName = path.basename(places.backup);
 		this.staging = new Staging(repository, path.join(places.staging, String(process.pid)), places.contents);

@@ -11,7 +11,7 @@ import type { TreeChange } from "../objects/diff.ts";
 import { displayPath, fileSystemPath, type GitPath } from "../paths/git-path.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 import { AttributesAhead, coarseClockMs } from "./attributes-ahead.ts";
-import type { MoveOptions, PlacedFile } from "./checkout-options.ts";
+import type { CheckoutOptions, PlacedFile } from "./checkout-options.ts";
 import { hasContentOf, type PlacedVersion, type PlacedVersions } from "./placed-versions.ts";
 import type { Sites } from "./sites.ts";
 
@@ -25,12 +25,12 @@ export class Swapper {
 	/** Keeps second links to placed files. */
 	keepsVersions = false;
 	readonly #repository: Repository;
-	readonly #options: MoveOptions;
+	readonly #options: CheckoutOptions;
 	readonly #sites: Sites;
 	readonly #placedVersions: PlacedVersions | null;
 	readonly #placed = new Map<GitPath, Pick<PlacedFile, "mode" | "oid" | "version">>();
 
-	constructor(repository: Repository, options: MoveOptions, sites: Sites, placedVersions: PlacedVersions | null) {
+	constructor(repository: Repository, options: CheckoutOptions, sites: Sites, placedVersions: PlacedVersions | null) {
 		this.#repository = repository;
 		this.#options = options;
 		this.#sites = sites;

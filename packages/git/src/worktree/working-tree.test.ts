@@ -21,7 +21,7 @@ import {
 import { readRef } from "../objects/refs.ts";
 import { conflictCopyPath } from "../paths/conflict-copy.ts";
 import { type GitPath, gitPathFromText } from "../paths/git-path.ts";
-import { moveWorkingTree } from "./working-tree.ts";
+import { checkOutTree } from "./working-tree.ts";
 
 describe("a clean working tree arrives at the other commit, byte for byte", () => {
 	const long = "n".repeat(255);
@@ -322,7 +322,7 @@ describe("filters and line ends", () => {
 
 	test("filters: attributes that apply → those of the commit checked out", async () => {
 		const ids = await history({ "a.txt": "1\n" }, { ".gitattributes": "*.txt text eol=crlf\n", "a.txt": "1\n2\n", "b.txt": "3\n" });
-		await moveWorkingTree(
+		await checkOutTree(
 			repository,
 			{ ...ids, ref: "refs/heads/main", staging: scratch.path("staging"), backup: scratch.path("backup") },
 			true,

@@ -8,7 +8,7 @@ import { readRef, updateRef } from "../objects/refs.ts";
 import { type GitPath, parentOf } from "../paths/git-path.ts";
 import { WorkCounter } from "../process/progress.ts";
 import type { Repository } from "../process/repository.ts";
-import type { MoveOptions, MoveReport } from "./checkout-options.ts";
+import type { CheckoutOptions, CheckoutReport } from "./checkout-options.ts";
 import { ExpectedVersions } from "./expected-versions.ts";
 import { HeldPaths } from "./hold-paths.ts";
 import { WayMaker } from "./make-way.ts";
@@ -18,16 +18,16 @@ import { Sites } from "./sites.ts";
 import { Swapper } from "./swap-files.ts";
 import { TakenFiles } from "./taken-files.ts";
 
-export type { FilteredFile, HeldChange, MoveOptions, MoveReport, PlacedFile } from "./checkout-options.ts";
+export type { CheckoutOptions, CheckoutReport, FilteredFile, HeldChange, PlacedFile } from "./checkout-options.ts";
 
 // The checkout: the working tree goes from one commit to another, such that no byte that a program wrote is ever destroyed. The incoming file
 // is exchanged for the one at its path (or that one is renamed into the backup, and the new one linked into its place: link(2) fails where a file
 // has appeared meanwhile). Only then is the removed file compared with the expected one: if it differs, it is a foreign write, and
 // stays in the backup. git's own checkout compares first and overwrites later.
 
-class Move {
+class Checkout {
 	readonly #repository: Repository;
-	readonly #options: MoveOptions;
+	readonly #options: CheckoutOptions;
 	readonly #placedVersions: PlacedVersions | null;
 	readonly #sites: Sites;
 	readonly #expected: ExpectedVersions;
@@ -37,7 +37,7 @@ class Move {
 	readonly #placer: Placer;
 	readonly #held: HeldPaths;
 
-	constructor(repository: Repository, options: MoveOptions, filters: boolean) {
+	constructor(repository: Repository, options: CheckoutOptions, filters: boolean) {
 		this.#repository = repository;
 		this.#options = options;
 		this.#placedVersions = options.versions === undefined ? null : new PlacedVersions(options.versions);
@@ -68,7 +68,7 @@ class Move {
 		return changes;
 	}
 
-	async run(): Promise<MoveReport> {
+	async run(): Promise<CheckoutReport> {
 		const { from, to, ref, checkpoint } = this.#options;
 		this.#sites.staging.clear();
 		const changes = await this.#findChanges();
@@ -133,7 +133,7 @@ class Move {
 		return this.#report(changes);
 	}
 
-	#report(changes: readonly TreeChange[]): MoveReport {
+	#report(changes: readonly TreeChange[]): CheckoutReport {
 		return {
 			changes,
 			kept: this.#taken.kept.all,
@@ -170,20 +170,20 @@ class Move {
 }
 
 /**
- * Moves working tree, index and branch from one commit to another. No byte is destroyed: replaced files are kept in `backup`, also those that a
+ * Checks out: working tree, index and branch go from one commit to another. No byte is destroyed: replaced files are kept in `backup`, also those that a
  * program wrote a moment before. After a crash at any point the same call with `resume` continues.
  * @throws GitError, and the file system's errors; the next call with `resume` then does the rest
  */
-export async function moveWorkingTree(repository: Repository, options: MoveOptions, filters: boolean): Promise<MoveReport> {
-	return await new Move(repository, options, filters).run();
+export async function checkOutTree(repository: Repository, options: CheckoutOptions, filters: boolean): Promise<CheckoutReport> {
+	return await new Checkout(repository, options, filters).run();
 }
 
-/** Replaces single files like moveWorkingTree; index and branch stay. @param changes each to a stored version */
+/** Replaces single files like checkOutTree; index and branch stay. @param changes each to a stored version */
 export async function replaceFiles(
 	repository: Repository,
-	options: Omit<MoveOptions, "from" | "to" | "ref" | "changes">,
+	options: Omit<CheckoutOptions, "from" | "to" | "ref" | "changes">,
 	changes: TreeChange[],
 	filters: boolean,
-): Promise<MoveReport> {
-	return await moveWorkingTree(repository, { from: null, to: "", ref: null, ...options, changes }, filters);
+): Promise<CheckoutReport> {
+	return await checkOutTree(repository, { from: null, to: "", ref: null, ...options, changes }, filters);
 }

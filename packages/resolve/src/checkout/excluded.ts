@@ -1,10 +1,10 @@
 import path from "node:path";
 import {
+	type CheckoutReport,
+	checkOutTree,
 	cleanEntries,
 	type GitPath,
 	type IndexFlags,
-	type MoveReport,
-	moveWorkingTree,
 	type Oid,
 	Repository,
 	readTreeWhole,
@@ -52,7 +52,7 @@ async function moveFiles(context: IntegrateContext, repository: Repository, from
 	const { paths, lock } = context;
 	const { backup } = newJournal(context, { from, to, ref: "", theirs: null, branch_at: null });
 	const directory = path.join(paths.backups, backup);
-	const report: MoveReport = await moveWorkingTree(
+	const report: CheckoutReport = await checkOutTree(
 		repository,
 		{
 			from,

@@ -1,14 +1,14 @@
 import { existsSync, mkdirSync, rmdirSync } from "node:fs";
 import path from "node:path";
 import {
+	type CheckoutReport,
 	type CleanCommit,
+	checkOutTree,
 	cleanCommits,
 	type GitPath,
 	isAncestor,
 	isIndexMissing,
 	type KeptFile,
-	type MoveReport,
-	moveWorkingTree,
 	type Oid,
 	openMergeStore,
 	type PlacedFile,
@@ -101,7 +101,7 @@ async function saveAll(context: IntegrateContext, resolutions: readonly Resoluti
 const assertEveryMs = 10;
 
 /** Carries out the journal: moves files, index and branch, and saves the versions that this node loses. */
-async function move(context: IntegrateContext, journal: Journal, how: { resume: boolean; branch: boolean }, known: Resolution | null) {
+async function checkOut(context: IntegrateContext, journal: Journal, how: { resume: boolean; branch: boolean }, known: Resolution | null) {
 	const { repository, paths, lock } = context;
 	const { from, to, ref, backup, branch_at, theirs } = journal;
 	const holder = new Holder(context, journal, known?.contents);
@@ -141,7 +141,7 @@ async function move(context: IntegrateContext, journal: Journal, how: { resume: 
 	// Saves the losing versions concurrently; the journal stays until both are on disk. If one side fails, wait for the other:
 	// nothing may run into the next cycle.
 	const [moved, kept] = await Promise.allSettled([
-		filtersApply(repository).then((filters) => moveWorkingTree(repository, options, filters)),
+		filtersApply(repository).then((filters) => checkOutTree(repository, options, filters)),
 		(async () => {
 			// The other side of a merge brings its own merges, like a fast-forward.
 			const onTheWay = await saveEarlierMerges(context, from, theirs ?? to, context.made);
@@ -198,7 +198,7 @@ export async function carryOut(
 	resume: boolean,
 	known: Resolution | null,
 ): Promise<Integration> {
-	const { report, saved, commits, untouched } = await move(context, journal, { resume, branch: true }, known);
+	const { report, saved, commits, untouched } = await checkOut(context, journal, { resume, branch: true }, known);
 	const stays = new Set([...untouched, ...report.held.map((held) => held.path), ...report.rescued]);
 	known?.contents?.clear();
 	removeJournal(context.paths);
@@ -229,7 +229,7 @@ export async function retryHeld(context: IntegrateContext, ref: string, head: Oi
 }
 
 /** Writes the manifest of the files that a checkout kept, if any. @throws the file system's error */
-export function recordBackup({ paths, now }: Pick<IntegrateContext, "paths" | "now">, backup: string, report: MoveReport): void {
+export function recordBackup({ paths, now }: Pick<IntegrateContext, "paths" | "now">, backup: string, report: CheckoutReport): void {
 	if (report.kept.length === 0) return;
 	writeBackupManifest(paths, backup, {
 		...replacedNow(now()),
@@ -238,7 +238,7 @@ export function recordBackup({ paths, now }: Pick<IntegrateContext, "paths" | "n
 }
 
 /** Yields one at a time, so that each is in memory only while it is written. */
-function* replacedFiles(kept: MoveReport["kept"]): Generator<ReplacedFile> {
+function* replacedFiles(kept: CheckoutReport["kept"]): Generator<ReplacedFile> {
 	for (const file of kept) yield replacedFile(file);
 }
 
@@ -377,7 +377,7 @@ export async function resumeIntegration(context: IntegrateContext): Promise<Inte
 		return null;
 	}
 	// A person committed, or amended a commit, during the checkout. Files and index go to its target; then both are merged.
-	await move(context, journal, { resume: true, branch: false }, null);
+	await checkOut(context, journal, { resume: true, branch: false }, null);
 	const plan = await planIntegration(repository, at, to);
 	const second = newJournal(context, { from: to, to: plan.to, ref, theirs: null, branch_at: at });
 	context.lock.assertHeld();

@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
-import { blobOid, gitPath, gitPathBytes, type MoveReport, replaceFiles, type TreeChange } from "@robust-sync/git";
+import { blobOid, type CheckoutReport, gitPath, gitPathBytes, replaceFiles, type TreeChange } from "@robust-sync/git";
 import { filtersApply, freeBackupName, isAddition, mergeFiltered, replacedFile } from "@robust-sync/resolve";
 import { faultPoint } from "@robust-sync/system/fault-points";
 import { mountPointsBelow } from "@robust-sync/workspace";
@@ -12,7 +12,7 @@ import type { CycleContext } from "../context/cycle-context.ts";
  * @param changes each to a stored version @param isFiltered whether the stored versions go through git's filters
  * @throws GitError, file system errors, LockLostError
  */
-export async function replaceOnDisk(context: CycleContext, changes: readonly TreeChange[], isFiltered: boolean): Promise<MoveReport> {
+export async function replaceOnDisk(context: CycleContext, changes: readonly TreeChange[], isFiltered: boolean): Promise<CheckoutReport> {
 	const { repository, paths, config, lock, now, memory } = context;
 	lock.assertHeld();
 	const backup = freeBackupName(context);

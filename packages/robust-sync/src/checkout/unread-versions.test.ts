@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { type GitPath, moveWorkingTree } from "@robust-sync/git";
+import { checkOutTree, type GitPath } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { replacedFile } from "@robust-sync/resolve";
 import { type MonotonicClock, monotonicClock } from "@robust-sync/system/monotonic-clock";
@@ -54,7 +54,7 @@ async function checkOut(versions: readonly Readonly<Record<string, string>>[]): 
 			versions: paths.versions,
 			keepsVersions: true,
 		};
-		const { kept, placed } = await moveWorkingTree(context.repository, move, false);
+		const { kept, placed } = await checkOutTree(context.repository, move, false);
 		memory.replaced.write(backup, kept.map(replacedFile), Date.now());
 		memory.placed.add(placed);
 	}

@@ -47,7 +47,7 @@ const table: readonly (readonly [found: string, recover: (context: CycleContext)
 	["a garbage collection that prunes at once", waitForCollector],
 	["an index that a power cut tore", makeIndexAgain],
 	["objects that the last cycle missed", repairObjects],
-	["an interrupted checkout", finishInterruptedMove],
+	["an interrupted checkout", finishInterruptedCheckout],
 	["unfinished files of a killed process", clearStaging],
 	["a person's rebase, merge, cherry-pick, revert or bisect", leaveOpenOperation],
 	["a detached HEAD", attachDetachedHead],
@@ -148,7 +148,7 @@ async function waitForCollector({ repository, log }: CycleContext): Promise<null
 	}
 }
 
-async function finishInterruptedMove(context: CycleContext): Promise<string | null> {
+async function finishInterruptedCheckout(context: CycleContext): Promise<string | null> {
 	const resumed = await resumeIntegration(integrateContext(context));
 	return resumed ? `finished the interrupted checkout of ${resumed.head.slice(0, 12)} (${resumed.changed.length} files)` : null;
 }

@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { FileExchanger, type MoveOptions, moveWorkingTree } from "@robust-sync/git";
+import { type CheckoutOptions, checkOutTree, FileExchanger } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { isAddition, replacedFile } from "@robust-sync/resolve";
 import { compactTimestamp } from "@robust-sync/system/timestamps";
@@ -70,13 +70,13 @@ export class OneCheckout extends Scratch {
 	}
 
 	/** Checks the second version out. @throws what a checkpoint throws; then the next call continues */
-	async checkOut(options: Partial<MoveOptions> = {}): Promise<void> {
+	async checkOut(options: Partial<CheckoutOptions> = {}): Promise<void> {
 		const context = await this.#context();
 		const { paths } = this;
 		const own = { staging: paths.staging, backup: `${paths.backups}/${this.#backup}`, versions: paths.versions, keepsVersions: true };
 		const move = { ...this.#ids, ref: "refs/heads/main", ...own, isAddition, resume: this.#isResumed, ...options };
 		try {
-			const { kept, placed } = await moveWorkingTree(context.repository, move, false);
+			const { kept, placed } = await checkOutTree(context.repository, move, false);
 			context.memory.replaced.write(this.#backup, kept.map(replacedFile), Date.now());
 			context.memory.placed.add(placed);
 		} catch (error) {
