@@ -35,3 +35,13 @@ test("own secrets: set → found; set to others → no more", async () => {
 	thread.setOwn([]);
 	expect(await thread.scan(jobs, [])).toEqual([[]]);
 });
+
+test("many small contents: more than one batch → each finding at its content", async () => {
+	const thread = new ScanThread();
+	const jobs = Array.from({ length: 10_001 }, (_, index) => ({
+		path: String(index),
+		content: Buffer.from(index % 2_000 === 0 ? `x ${token}\n` : "nothing\n"),
+	}));
+	const answers = await thread.scan(jobs, []);
+	expect([...answers.keys()].filter((index) => (answers[index] ?? []).length > 0)).toEqual([0, 2_000, 4_000, 6_000, 8_000, 10_000]);
+});

@@ -13,6 +13,8 @@ const inlineBytes = 256 * 1024;
 const idleMs = 30_000;
 /** Bytes in the thread at once: more is sent when these are done. */
 const batchBytes = 16 * 1_048_576;
+/** The same in contents: each costs more than its bytes. */
+const batchContents = 2_000;
 /** A thread that needs longer for its batch is stuck. */
 const stuckMs = 120_000;
 
@@ -114,7 +116,7 @@ export class ScanThread {
 		};
 		for (const [of, job] of jobs.entries())
 			for (const part of windowsOf(job, of)) {
-				if (batch.length > 0 && bytes + part.content.length > batchBytes) await flush();
+				if (batch.length === batchContents || (batch.length > 0 && bytes + part.content.length > batchBytes)) await flush();
 				batch.push(part);
 				bytes += part.content.length;
 			}

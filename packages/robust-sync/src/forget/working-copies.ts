@@ -25,6 +25,7 @@ import { withoutValues } from "./value.ts";
 
 /** Bytes of the working tree in memory at once. */
 const batchBytes = 32 * 1_048_576;
+const batchFiles = 2_000;
 /** Files that are read without a pause. */
 const filesAtOnce = 200;
 const maxFileBytes = 512 * 1_048_576;
@@ -103,7 +104,7 @@ export async function cleanWorkingCopies(context: CycleContext, values: Values):
 				batch.push({ path: name, mode: file.mode === "100755" ? "100755" : "100644", content, replaces: Buffer.from(file.content) });
 				bytes += 2 * content.length;
 			}
-			if (bytes > batchBytes) await flush();
+			if (bytes > batchBytes || batch.length >= batchFiles) await flush();
 		}
 		await flush();
 		if (changed === 0) break;

@@ -25,7 +25,7 @@ import { cleanTexts } from "./messages.ts";
 import { secretNames } from "./names.ts";
 import { note, reportHeld } from "./notes.ts";
 import { isOn } from "./policy.ts";
-import { batchBytes, type Content, maxBlobBytes, search } from "./search.ts";
+import { type Content, isFullBatch, maxBlobBytes, search } from "./search.ts";
 import { listUnpublished, type Unpublished, type UnpublishedCommit } from "./unpublished.ts";
 
 /** Longer unpublished histories are left to a person. */
@@ -69,7 +69,7 @@ async function searchBlobs(context: CycleContext, commits: readonly UnpublishedC
 		for (const content of waiting) {
 			batch.push(content);
 			bytes += content.content.length;
-			if (bytes > batchBytes) await flush();
+			if (isFullBatch(batch.length, bytes)) await flush();
 		}
 	}
 	await flush();

@@ -6,7 +6,7 @@ import type { CycleContext } from "../context/cycle-context.ts";
 import { secretNames } from "./names.ts";
 import { letGo, note } from "./notes.ts";
 import { isOn } from "./policy.ts";
-import { batchBytes, type Content, maxBlobBytes, search } from "./search.ts";
+import { type Content, isFullBatch, maxBlobBytes, search } from "./search.ts";
 
 /**
  * Searches files of the working tree before they are committed. If filters apply, the committed content differs from the one on disk: then
@@ -59,7 +59,7 @@ export async function withoutSecretFiles(context: CycleContext, names: readonly 
 		}
 		batch.push({ path: name, oid: file.oid, content: file.content, stamp });
 		bytes += file.content.length;
-		if (bytes <= batchBytes) continue;
+		if (!isFullBatch(batch.length, bytes)) continue;
 		await flush();
 		counter.upTo(index + 1);
 	}

@@ -6,7 +6,13 @@ import { cleanKey, noteClean } from "./memory.ts";
 import { notePublished } from "./notes.ts";
 
 /** Bytes of the working tree in memory at once. */
-export const batchBytes = 16 * 1_048_576;
+const batchBytes = 16 * 1_048_576;
+/** The same in contents: each costs more than its bytes. */
+const batchContents = 2_000;
+
+/** Whether contents in memory are to be searched now, before more are read. */
+export const isFullBatch = (contents: number, bytes: number): boolean => contents >= batchContents || bytes > batchBytes;
+
 /** Larger files and blobs are not searched, if MAX_FILE_MB admits them. */
 export const maxBlobBytes = 256 * 1_048_576;
 
