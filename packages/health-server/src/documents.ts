@@ -23,7 +23,7 @@ export function healthDocument(snapshot: NodeSnapshot) {
 }
 
 /** Whole seconds since the time, never negative. */
-export function ageSeconds(time: string | number | null, now: number): number | null {
+function ageSeconds(time: string | number | null, now: number): number | null {
 	if (time === null) return null;
 	const since = typeof time === "number" ? time : Date.parse(time);
 	return Math.max(0, Math.round((now - since) / 1000));

@@ -49,7 +49,7 @@ function perMirror(pick: (mirror: MirrorState) => number | null): Metric["sample
 }
 
 /** Every metric of the contract, in the order in which they are served. */
-export const metrics: readonly Metric[] = [
+const metrics: readonly Metric[] = [
 	{
 		name: "last_success_timestamp_seconds",
 		help: "When the last sync cycle succeeded, seconds since the epoch.",

@@ -10,7 +10,7 @@ export interface Refusal {
 const loopbackNames = new Set(["localhost", "localhost.", "ip6-localhost", "ip6-loopback"]);
 
 /** Whether `host` (a Host header: name or address, with or without port) means this machine. */
-export function isLoopbackHost(host: string): boolean {
+function isLoopbackHost(host: string): boolean {
 	const match = /^(\[[0-9a-f:.]+\]|[^:[\]/@\s]+)(?::\d{0,5})?$/i.exec(host);
 	const name = match?.[1]?.toLowerCase();
 	if (name === undefined) return false;

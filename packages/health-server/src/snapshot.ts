@@ -79,7 +79,7 @@ export interface SnapshotOptions {
 }
 
 /** How many saved resolutions and waiting messages `/status` and the page list; the rest is only counted. */
-export const listedSaved = 50;
+const listedSaved = 50;
 const listedMessages = 20;
 // Files inside these directories change without the directory's own time changing.
 const insideChangesMs = 10_000;

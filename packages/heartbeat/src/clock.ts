@@ -1,5 +1,5 @@
 /** A timer, for {@link Clock.cancel}. */
-export type TimerHandle = unknown;
+type TimerHandle = unknown;
 
 /** Time and timers, as the protocol sees them. */
 export interface Clock {

@@ -202,7 +202,7 @@ export class HeartbeatDaemon {
 }
 
 /** The part of the configuration that the protocol needs. */
-export function nodeSettings(config: Config): NodeSettings {
+function nodeSettings(config: Config): NodeSettings {
 	return {
 		peers: config.peers,
 		intervalMs: config.heartbeatIntervalSeconds * 1_000,

@@ -8,7 +8,7 @@ import { reasonOf } from "./peer-view.ts";
 import { type Address, formatAddress, type Resolver, sameAddress, type Transport } from "./transport.ts";
 
 /** Why a datagram was refused. */
-export const rejectReasons = ["malformed", "version", "key", "replay", "unknown-peer", "rate", "own", "address"] as const;
+const rejectReasons = ["malformed", "version", "key", "replay", "unknown-peer", "rate", "own", "address"] as const;
 export type RejectReason = (typeof rejectReasons)[number];
 
 /** Peers, timeouts and keys. Can be replaced at run time. */

@@ -21,7 +21,7 @@ export interface OnceResult {
 }
 
 /** How long to wait for answers. */
-export const onceWaitMs = 2_000;
+const onceWaitMs = 2_000;
 /** When an unanswered heartbeat is sent again: one lost datagram does not mean a dead peer. */
 const repeatsMs = [500, 1_000, 1_500] as const;
 

@@ -1,5 +1,5 @@
 /** Datagrams a second of one source that are checked and answered, and the size of a burst. */
-export const tokensPerSecond = 50;
+const tokensPerSecond = 50;
 export const burstTokens = 100;
 /** How many sources are remembered, so that memory is bounded however many addresses send. */
 export const maxSources = 1_024;

@@ -6,10 +6,10 @@ export const maxDatagramBytes = 1_200;
 export const paddedBytes = 384;
 export const authenticatorBytes = 32;
 export const nonceBytes = 16;
-export const maxReasonBytes = 120;
+const maxReasonBytes = 120;
 
 const magic = 0x52534842;
-export const wireVersion = 1;
+const wireVersion = 1;
 const fixedHeaderBytes = 32;
 const flagAuthenticated = 0x01;
 const flagTransient = 0x02;
@@ -23,7 +23,7 @@ export type MessageType = (typeof messageTypes)[number];
 const syncStatusCodes = [null, "idle", "syncing", "retrying", "failed", "stopped", "paused", "held"] as const;
 export type WireSyncStatus = Exclude<(typeof syncStatusCodes)[number], null>;
 const upDownCodes = ["unknown", "up", "down"] as const;
-export type WireUpDown = (typeof upDownCodes)[number];
+type WireUpDown = (typeof upDownCodes)[number];
 const serviceOrder = ["sync", "heartbeat", "health-server", "monitor"] as const;
 export type WireServices = Readonly<Record<(typeof serviceOrder)[number], WireUpDown>>;
 

@@ -39,7 +39,7 @@ export interface Memory {
 	readonly writtenAt: number | null;
 }
 
-export const emptyMemory: Memory = { checks: [], alerts: [], undelivered: [], channels: [], history: emptyHistory, writtenAt: null };
+const emptyMemory: Memory = { checks: [], alerts: [], undelivered: [], channels: [], history: emptyHistory, writtenAt: null };
 
 /** The valid items of a list. The others are left out: one damaged alert must not cost the rest. */
 function valid<S extends z.ZodMiniType>(items: readonly unknown[], schema: S): z.infer<S>[] {

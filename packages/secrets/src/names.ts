@@ -1,7 +1,7 @@
 // The names whose values are secret.
 
 /** The kind of value that a name implies. */
-export type NameKind = "password" | "token" | "key";
+type NameKind = "password" | "token" | "key";
 
 /** Substrings of such names; each is searched, and then {@link secretNameAt} decides. */
 export const nameLiterals = ["pass", "pwd", "psk", "kennwort", "secret", "token", "key", "credential"] as const;

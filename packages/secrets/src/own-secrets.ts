@@ -45,7 +45,7 @@ export function isSearchable(value: string, isNamed: boolean): boolean {
 }
 
 /** The password of an address, decoded; null: it has none. */
-export function passwordOf(address: string): string | null {
+function passwordOf(address: string): string | null {
 	const found = /^[a-z][a-z0-9+.-]*:\/\/[^:/@\s]*:([^@\s]+)@/i.exec(address)?.[1];
 	if (found === undefined) return null;
 	try {

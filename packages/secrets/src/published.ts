@@ -19,7 +19,7 @@ const known = new Set<string>(
 );
 
 /** The hash of a value, without the characters that formats put around and into it. */
-export function fingerprintOf(value: string): string {
+function fingerprintOf(value: string): string {
 	const body = value
 		.replace(/^-{4,5} ?BEGIN [A-Z0-9 ]{0,40}-{4,5}/, "")
 		.replaceAll(/(?:Proc-Type|DEK-Info|Comment|Version): [^\n\\]{0,80}/g, "")

@@ -23,7 +23,7 @@ export function inspectAllowed(finder: SecretFinder, { path, content }: ScanJob,
 }
 
 /** Secrets of a content that `.secretsallow` does not allow, with their values. Pure but for secretlint, which is a parameter. */
-export async function matchesIn(finder: SecretFinder, job: ScanJob, allowed: readonly Allowed[], secretlint: Secretlint): Promise<Match[]> {
+async function matchesIn(finder: SecretFinder, job: ScanJob, allowed: readonly Allowed[], secretlint: Secretlint): Promise<Match[]> {
 	const { bytes, matches, skipped, excerpts } = inspectAllowed(finder, job, allowed);
 	const more = excerpts.length === 0 ? [] : notAllowed(allowed, job.path, await secretlint(bytes, excerpts));
 	for (const match of more)

@@ -2,7 +2,7 @@ import path from "node:path";
 import { LogFile } from "./log-file.ts";
 
 /** Set in unit files: the file for a copy of the service's output to the journal. */
-export const serviceLogVariable = "ROBUST_SYNC_SERVICE_LOG";
+const serviceLogVariable = "ROBUST_SYNC_SERVICE_LOG";
 
 // deploy/robust-sync.logrotate rotates earlier, where it is installed.
 const maxBytes = 64 * 1024 * 1024;

@@ -61,7 +61,7 @@ export function treeContent(items: readonly TreeItem[]): Buffer {
 }
 
 /** Ids in a tree (binary, one character a byte), and their offsets. */
-export interface Ids {
+interface Ids {
 	readonly ids: readonly string[];
 	readonly offsets: readonly number[];
 }

@@ -22,7 +22,7 @@ export interface Versions {
 const maxFilteredMerges = 200;
 
 /** The content of a staged file: the incoming version in its form on disk. */
-export const contentOf = (staged: string) => readContent(staged, fs.lstatSync(staged)) ?? Buffer.alloc(0);
+const contentOf = (staged: string) => readContent(staged, fs.lstatSync(staged)) ?? Buffer.alloc(0);
 
 /** The versions that a checkout expects at its paths. */
 export class ExpectedVersions {

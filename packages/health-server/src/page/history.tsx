@@ -16,7 +16,7 @@ export interface HistoryFilter {
 }
 
 /** A path in an address, byte for byte. */
-export function encodePath(name: GitPath): string {
+function encodePath(name: GitPath): string {
 	const byte = (character: string) => `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`;
 	return name.replace(/[^A-Za-z0-9._~/-]/g, byte);
 }
@@ -38,9 +38,9 @@ export function historyUrl({ path, node }: HistoryFilter, before: string | null 
 }
 
 /** Address of a file's change by a commit, side by side. */
-export const changeUrl = (commit: string, name: GitPath): string => `/history/${commit}/${encodePath(name)}`;
+const changeUrl = (commit: string, name: GitPath): string => `/history/${commit}/${encodePath(name)}`;
 /** Address of the version of a file in a commit. */
-export const versionUrl = (commit: string, name: GitPath): string => `/version/${commit}/${encodePath(name)}`;
+const versionUrl = (commit: string, name: GitPath): string => `/version/${commit}/${encodePath(name)}`;
 
 function lines({ linesAdded, linesDeleted }: HistoryFile): string {
 	return linesAdded === null || linesDeleted === null ? "not text" : `+${linesAdded} −${linesDeleted}`;

@@ -9,7 +9,7 @@ import { h, type VNode } from "./vnode.ts";
 export type SavedEntry = Manifest["files"][number];
 /** A side of a conflict that may have been saved. */
 export type Side = "ours" | "theirs" | "base";
-export const sides: readonly Side[] = ["ours", "theirs", "base"];
+const sides: readonly Side[] = ["ours", "theirs", "base"];
 
 /** The list's place and size: how many files it shows, and how many of one merge. Pages stay small however many conflicts there are: older ones are a click away. */
 const places = {
@@ -30,12 +30,12 @@ export function savedName(file: SavedEntry, side: Side): string | null {
 const wellFormed = (text: string) => Buffer.from(text, "utf8").toString("utf8");
 
 /** The address of a saved file. */
-export function savedUrl(saved: string, name: string): string {
+function savedUrl(saved: string, name: string): string {
 	return `/saved/${saved}/${wellFormed(name).split("/").map(encodeURIComponent).join("/")}`;
 }
 
 /** The command that restores one saved side as a new change, for a POSIX shell. */
-export function restoreCommand(workspace: string, saved: string, file: string, side: Side): string {
+function restoreCommand(workspace: string, saved: string, file: string, side: Side): string {
 	const operands = file.startsWith("-") ? ["--side", side, "--restore", saved, "--", file] : ["--restore", saved, file, "--side", side];
 	return ["conflict-resolver", "--workspace", workspace, ...operands]
 		.map((word) => (word === file ? shellPath(word) : shellWord(word)))

@@ -61,7 +61,7 @@ export function h(tag: string, attributes: Attributes | null, ...children: Child
 const escapes: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 
 /** Text escaped for HTML. A NUL, which HTML cannot hold, becomes U+FFFD. */
-export function escapeHtml(text: string): string {
+function escapeHtml(text: string): string {
 	return text.replaceAll("\0", "\ufffd").replaceAll(/[&<>"']/g, (character) => escapes[character] as string);
 }
 

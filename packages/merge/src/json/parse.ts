@@ -5,7 +5,7 @@ import { decodeString } from "./string.ts";
 import { ARRAY, FALSE, type JsonTree, NONE, NULL, NUMBER, OBJECT, STRING, TRUE } from "./tree.ts";
 
 /** Deeper documents are merged as text: people and agents write none, and recursion over the tree stays safe. */
-export const MAX_DEPTH = 500;
+const MAX_DEPTH = 500;
 
 /** `torn`: the text ends too early, as after a crash; `too-deep`: otherwise well-formed. */
 export type ParseFailure = "not-json" | "torn" | "too-deep";

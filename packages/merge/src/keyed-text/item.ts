@@ -86,7 +86,7 @@ export function item(
 }
 
 /** Text of a block's items, leads and indentation included. */
-export function blockText(items: readonly Item[], foot: string, compact: boolean): string {
+function blockText(items: readonly Item[], foot: string, compact: boolean): string {
 	// Most blocks of TOML have one item, or none.
 	if (items.length === 0) return foot;
 	if (items.length === 1 && foot === "" && (compact || (items[0]!.lead === "" && items[0]!.indent === ""))) return items[0]!.text;

@@ -248,7 +248,7 @@ function isJsonContainer(content: Uint8Array): boolean {
 }
 
 /** The format of a block's content, if its sides are valid. */
-export function checkOf(language: string, { older, later }: Pick<Sides, "older" | "later">): ((content: Uint8Array) => boolean) | null {
+function checkOf(language: string, { older, later }: Pick<Sides, "older" | "later">): ((content: Uint8Array) => boolean) | null {
 	if (JSON_LANGUAGES.has(language) || (language === "" && (isJsonContainer(older) || isJsonContainer(later)))) {
 		return isStrictJson(older) && isStrictJson(later) ? isStrictJson : isLenientJson;
 	}

@@ -4,7 +4,7 @@ import { mergeKeyedText } from "../keyed-text.ts";
 import type { Sides } from "../sides.ts";
 import { isLenientJson, isTomlText, isYamlText } from "../valid.ts";
 
-export type FrontMatterFormat = "yaml" | "toml" | "json";
+type FrontMatterFormat = "yaml" | "toml" | "json";
 
 /** The properties at the start of a note. */
 export interface FrontMatter {

@@ -6,7 +6,7 @@ import { postJson } from "./http.ts";
 import { reachHost } from "./reach.ts";
 
 /** An alert in the form of Alertmanager's API v2 (postableAlert in its openapi.yaml). */
-export interface PostableAlert {
+interface PostableAlert {
 	readonly labels: Readonly<Record<string, string>>;
 	readonly annotations: Readonly<Record<string, string>>;
 	readonly startsAt: string;
@@ -48,7 +48,7 @@ function alertName(id: string): string {
  * An alert event in Alertmanager's form. The labels identify the alert that ends; the severity is one of
  * them, so an alert that became worse is a new one to Alertmanager, and the one with the lower severity ends.
  */
-export function toPostables(item: QueuedAlert, node: string, now: number): PostableAlert[] {
+function toPostables(item: QueuedAlert, node: string, now: number): PostableAlert[] {
 	const firing = toPostable(item, node, now);
 	if (item.escalated_from === undefined) return [firing];
 	const ended = { ...firing, labels: { ...firing.labels, severity: item.escalated_from } };

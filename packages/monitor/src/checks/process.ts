@@ -10,7 +10,7 @@ const restartGraceMs = 10_000;
 const startGraceMs = 60_000;
 const alertDelayMs = 30_000;
 /** This many restarts within ten minutes are a crash loop, even if the service is up at every check. */
-export const crashLoopRestarts = 3;
+const crashLoopRestarts = 3;
 
 /** Whether one of this node's four services runs: by its state file, its pid with the kernel's start time, and systemd's own view. */
 export function checkProcess(facts: Facts, service: ServiceName): Finding {

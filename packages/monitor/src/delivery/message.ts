@@ -1,7 +1,7 @@
 import { type QueuedAlert, renderItem } from "./alert-queue.ts";
 
 /** Telegram's limit for the text of one message, in UTF-16 units (core.telegram.org/bots/api#sendmessage). */
-export const messageLimit = 4_096;
+const messageLimit = 4_096;
 
 /** A message for people, and the alerts in it. */
 export interface Message {

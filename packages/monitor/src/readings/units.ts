@@ -5,7 +5,7 @@ import type { UnitView } from "./facts.ts";
 
 export type Units = Readonly<Record<ServiceName, UnitView | null>>;
 
-export const noUnits: Units = { sync: null, heartbeat: null, "health-server": null, monitor: null };
+const noUnits: Units = { sync: null, heartbeat: null, "health-server": null, monitor: null };
 
 const properties = "Id,LoadState,ActiveState,SubState,Result,UnitFileState,NRestarts";
 const timeoutMs = 5_000;

@@ -16,7 +16,7 @@ export interface ConflictGroup {
 }
 
 /** A path that the sides renamed differently. */
-export interface SplitRename {
+interface SplitRename {
 	readonly from: GitPath;
 	readonly first: GitPath;
 	readonly second: GitPath;

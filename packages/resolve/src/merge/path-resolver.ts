@@ -67,7 +67,7 @@ function contentsOf(...versions: readonly (ResultFile | undefined)[]): Buffer[] 
 }
 
 /** The mode and blob id of a file, also of one that is not stored yet. */
-export function entryOf(made: ResultFile, format: Repository["objectFormat"]): TreeEntry {
+function entryOf(made: ResultFile, format: Repository["objectFormat"]): TreeEntry {
 	return "content" in made ? { mode: made.mode, oid: blobOid(made.content, format) } : made;
 }
 

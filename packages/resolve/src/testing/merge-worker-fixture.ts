@@ -39,7 +39,7 @@ afterEach(async () => {
 });
 afterAll(() => rmSync(directory, { recursive: true }));
 
-export const bytes = (text: string) => new Uint8Array(Buffer.from(text));
+const bytes = (text: string) => new Uint8Array(Buffer.from(text));
 
 /** A state file of an agent with this many tasks, of which each side changed one. */
 export function job(name: string, tasks: number, side: "a" | "b" = "b"): MergeJob {

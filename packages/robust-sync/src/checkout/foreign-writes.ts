@@ -40,7 +40,7 @@ export interface KeptPlace {
 }
 
 /** The version that a writer had read, if no commit has it: in the form that git stores. */
-export interface UnrecordedBase {
+interface UnrecordedBase {
 	/** null: nothing is known of it, so the path counts as absent. */
 	readonly content: Buffer | null;
 }

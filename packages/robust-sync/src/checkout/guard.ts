@@ -98,7 +98,7 @@ export function guardedPaths({ paths }: Pick<CycleContext, "paths">): HeldPath[]
 type Entry = TreeEntry | null;
 
 /** The change that a held path waits for. */
-export function howLost({ base, target }: { readonly base: Entry; readonly target: Entry }, emptyBlob: Oid): LostFile["how"] {
+function howLost({ base, target }: { readonly base: Entry; readonly target: Entry }, emptyBlob: Oid): LostFile["how"] {
 	if (target === null) return "deleted";
 	return target.oid === emptyBlob && base !== null ? "emptied" : "replaced";
 }

@@ -18,7 +18,7 @@ import {
 } from "@robust-sync/workspace";
 
 /** A process with an open replaced file may still write into it. For this time the file is checked even if no process has it open. */
-export const lateWriteWindowMs = 60 * 60_000;
+const lateWriteWindowMs = 60 * 60_000;
 /** A file that is rewritten this soon after a checkout may have been read before it. */
 export const staleWriteWindowMs = 10_000;
 /** For this long after the checkout, a file that was rewritten from a stale version is watched for a further rewrite. */

@@ -29,7 +29,7 @@ import { machineSecrets } from "../context/machine-secrets.ts";
 import { type Options, print } from "./options.ts";
 
 /** The content of the first publication. */
-export interface Survey {
+interface Survey {
 	readonly files: number;
 	readonly bytes: number;
 	/** The largest ones first, at most five. */
@@ -49,12 +49,12 @@ const secretNames =
 	/(^|\/)(\.env(\.(?!example$|sample$|template$|dist$)[^/]*)?|[^/]*\.env|\.netrc|\.pgpass|\.git-credentials|\.npmrc|\.pypirc|\.htpasswd|\.dockercfg|id_(rsa|dsa|ecdsa|ed25519)|[^/]*\.(pem|key|p12|pfx|jks|keystore|kdbx|ppk|gpg|age|ovpn)|[^/]*(secret|credential|password|passwd|token)s?(\.(json|ya?ml|toml|txt|ini|conf|env))?|\.(ssh|aws|gnupg|kube|docker)\/.+)$/i;
 
 /** Whether a file's name suggests keys or passwords. */
-export function looksSecret(name: GitPath): boolean {
+function looksSecret(name: GitPath): boolean {
 	return secretNames.test(name) && !/\.pub$/i.test(name);
 }
 
 /** Surveys the files that a first cycle would publish; changes nothing. @throws GitError */
-export async function surveyWorkspace(repository: Repository): Promise<Survey> {
+async function surveyWorkspace(repository: Repository): Promise<Survey> {
 	const list = async (args: readonly string[]) => {
 		const { stdout } = await repository.run(["ls-files", "-z", "--exclude-standard", ...args]);
 		return [...new Set(parseGitPathList(stdout))];
@@ -127,7 +127,7 @@ function list(names: readonly GitPath[], title: string): string[] {
 }
 
 /** The survey for people, a line each. */
-export function formatSurvey({ files, bytes, largest, secretLooking, secrets, ignored }: Survey, destination: string): string[] {
+function formatSurvey({ files, bytes, largest, secretLooking, secrets, ignored }: Survey, destination: string): string[] {
 	return [
 		`would be published to ${destination}: ${count(files, "file")}, ${formatSize(bytes)}`,
 		...(largest.length > 0 ? ["  the largest:"] : []),
@@ -141,7 +141,7 @@ export function formatSurvey({ files, bytes, largest, secretLooking, secrets, ig
 }
 
 /** The content of a new `.sync_env`. */
-export function envText({ node, peers, key }: { node: string; peers: string | null; key: string }): string {
+function envText({ node, peers, key }: { node: string; peers: string | null; key: string }): string {
 	const quote = (value: string) => (/^[\w.,:=@/[\]%+-]*$/.test(value) ? value : `'${value.replaceAll("'", "")}'`);
 	return `# The configuration of this workspace for robust-sync; read as a shell would, never executed, never committed.
 

@@ -1,5 +1,5 @@
 /** Back-off never waits longer than this many sync intervals. */
-export const maxIntervals = 8;
+const maxIntervals = 8;
 
 /**
  * Milliseconds until the next attempt after this many failures in a row: full jitter over an exponentially growing window, from

@@ -1,7 +1,7 @@
 import type { CycleContext } from "./cycle-context.ts";
 
 /** Author or committer by git's rules (git-commit(1), COMMIT INFORMATION); null: it cannot be written unchanged. */
-export function identityOf({ repository, config }: CycleContext, role: "author" | "committer"): string | null {
+function identityOf({ repository, config }: CycleContext, role: "author" | "committer"): string | null {
 	const get = (field: "name" | "email", fallback: string) =>
 		repository.env[`GIT_${role}_${field}`.toUpperCase()] ||
 		repository.config.get(`${role}.${field}`) ||

@@ -4,7 +4,7 @@ import { lstatIfThere } from "@robust-sync/system/lstat";
 import { neverCommitted } from "@robust-sync/workspace";
 
 /** The place of a change: a path below the workspace. */
-export type ChangeListener = (changed: GitPath) => void;
+type ChangeListener = (changed: GitPath) => void;
 
 export interface WatchOptions {
 	root: string;

@@ -54,7 +54,7 @@ async function mapsFor(context: CycleContext, tip: Oid | null): Promise<FoundMap
 }
 
 /** Handles the forgotten content of an incoming tip; also the continuation after a restart. @throws SyncError, GitError, the file system's error */
-export async function withoutForgotten(context: CycleContext, upstream: Upstream): Promise<CleanUpstream> {
+async function withoutForgotten(context: CycleContext, upstream: Upstream): Promise<CleanUpstream> {
 	const { repository, paths, memory, config, log } = context;
 	const { tip } = upstream;
 	if (tip === null || memory.forget.examined === tip) return plain(upstream);

@@ -43,7 +43,7 @@ export const outboxSchema = z.object({
 });
 
 /** One message in delivery: fixed in `sync/outbox.json` before anything is copied. */
-export type Delivery = z.infer<typeof deliverySchema>;
+type Delivery = z.infer<typeof deliverySchema>;
 
 export interface Outbox {
 	readonly deliveries: readonly Delivery[];

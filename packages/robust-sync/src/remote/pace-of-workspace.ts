@@ -44,7 +44,7 @@ export function limitedMsOf({ last_error, next_attempt }: Pick<SyncState, "last_
  * The remaining time of a limit that an earlier process of this workspace found. If the repository was configured
  * since, the remote may be another one: null, and also if the last cycle met no limit.
  */
-export function limitLeftMs(
+function limitLeftMs(
 	repository: Pick<Repository, "commonDirectory">,
 	state: Pick<SyncState, "last_error" | "next_attempt">,
 	now: number,

@@ -102,7 +102,7 @@ async function explained(repository: Repository, commit: Oid, error: GitError): 
 }
 
 /** The largest file that differs between a commit and its first parent; null: the commit only deletes. */
-export async function largestFile(repository: Repository, commit: Oid): Promise<{ path: GitPath; size: number } | null> {
+async function largestFile(repository: Repository, commit: Oid): Promise<{ path: GitPath; size: number } | null> {
 	const [parent] = await readParents(repository, commit);
 	const versions = await readableVersions(repository, [parent ?? repository.emptyTree, commit] as const, isOwnPath);
 	const files = (await diffTrees(repository, ...versions)).flatMap(({ path, after }) =>

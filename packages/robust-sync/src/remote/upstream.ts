@@ -78,7 +78,7 @@ export async function nameUnbornBranch(context: CycleContext): Promise<void> {
 export const mapsRef = "refs/robust-sync/forget";
 
 /** Asks the remote for its tip, and whether it has new maps. */
-export async function askRemote(context: CycleContext): Promise<Oid | null> {
+async function askRemote(context: CycleContext): Promise<Oid | null> {
 	const branch = `refs/heads/${syncedBranch(context)}`;
 	const refs = await readRemoteRefs(context.repository, context.config.syncRemote, [branch, mapsRef]);
 	context.memory.forget.announced = refs.get(mapsRef) ?? null;

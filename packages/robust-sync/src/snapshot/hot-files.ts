@@ -3,9 +3,9 @@ import { fileSystemPath, type GitPath } from "@robust-sync/git";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 
 /** A file that was written less than this ago may be half written. */
-export const quietMs = 20;
+const quietMs = 20;
 /** A file that keeps changing is committed anyway after this long. */
-export const settleTimeoutMs = 10_000;
+const settleTimeoutMs = 10_000;
 
 /** The first observed change of each file, milliseconds since the epoch. */
 export type HotFiles = Map<GitPath, number>;
