@@ -34,6 +34,13 @@ export class WayMaker {
 		if (stats === null) fs.mkdirSync(live);
 	}
 
+	/** The directories above `name` are not those of before: a program has removed or replaced one. Makes them again. */
+	clearParentsAgain(name: GitPath): void {
+		for (const directory of directoriesAbove(name)) this.#directories.delete(directory);
+		this.#sites.closePlace();
+		this.clearParents(name);
+	}
+
 	/** Makes the directories above `name`; a file or link in the place of one is renamed. */
 	clearParents(name: GitPath): void {
 		const parent = parentOf(name);

@@ -107,12 +107,12 @@ export class Placer {
 		const near = this.#sites.stagedFor(change.path, file);
 		const staged = this.inheriting.has(parentOf(change.path)) ? this.#followDirectory(change, near) : near;
 		const site = this.#sites.of(change.path);
-		const live = this.#sites.live(change.path);
 		const versions = this.#expected.of(expected, staged);
 		if (this.#options.resume === true && (await this.#isPlacedBefore(change, staged, versions))) return;
 		// A program made a file while the path was empty.
 		let appeared = false;
 		for (let attempt = 0; ; attempt++) {
+			const live = this.#sites.live(change.path);
 			const first = site.backup.first(change.path);
 			const destination = lstatIfThere(first) === null ? first : site.backup.nextLate(change.path, staged);
 			// No wait between the check and the swap.
@@ -146,6 +146,8 @@ export class Placer {
 			} else if (isSpecial(live)) {
 				// A program may have it open, and find it by its name.
 				throw new ObstacleError("in-the-way");
+			} else if (lstatIfThere(live) === null) {
+				if (destination === first) await this.#noteMissing(change, destination, staged, versions);
 			} else if (lstatIfThere(live)?.isDirectory() && !this.#way.removeEmptyTree(live)) {
 				// A mount point: an empty directory that cannot be removed.
 				if (fs.readdirSync(live).length === 0) throw new ObstacleError("mount-point");
@@ -157,11 +159,33 @@ export class Placer {
 				this.#taken.kept.placedAs(change.path, this.#taken.incomingId(change, versions), version);
 				return;
 			} catch (error) {
-				// A program made a file there at this moment: it is treated like the one before.
-				if ((error as NodeJS.ErrnoException).code !== "EEXIST" || attempt > maxAttempts) throw error;
-				appeared = true;
+				const { code } = error as NodeJS.ErrnoException;
+				if ((code !== "EEXIST" && code !== "ENOENT") || attempt > maxAttempts) throw error;
+				// A program made a file there at this moment: it is treated like the one before. Or it removed the directory.
+				if (code === "EEXIST") appeared = true;
+				else this.#way.clearParentsAgain(change.path);
 			}
 		}
+	}
+
+	/**
+	 * The old file is missing: a program may have removed it in order to write it again, from the old version. That version goes to the
+	 * backup like a file that was replaced.
+	 */
+	async #noteMissing(change: TreeChange, destination: Buffer, staged: string, versions: Versions | null): Promise<void> {
+		const { before, after } = change;
+		if (before === null || before.mode === "120000" || !isFileMode(before.mode) || isSameEntry(before, after)) return;
+		if (fs.lstatSync(staged).size > hugeBytes) return;
+		const content = await this.#contentBefore(before, versions);
+		if (content === null) return;
+		this.#sites.of(change.path).backup.makeParents(destination);
+		fs.writeFileSync(destination, content, { mode: 0o600, flush: true });
+		this.#taken.noteExpected(change, destination, content, versions);
+	}
+
+	/** The old version in its form on disk; null: it is not known. */
+	async #contentBefore({ oid }: TreeEntry, versions: Versions | null): Promise<Buffer | null> {
+		return (versions ? versions.before : (await readObjectsWhole(this.#repository, [oid])).get(oid)) ?? null;
 	}
 
 	/** Records the files that an interrupted checkout removed at a path. @returns whether it placed the incoming file */
@@ -193,9 +217,8 @@ export class Placer {
 	/** Whether a file that appeared while the path was empty adds to the removed version. */
 	async #isAddition(change: TreeChange, written: Buffer, appeared: boolean, versions: Versions | null): Promise<boolean> {
 		if (!appeared || !isFileMode(change.before?.mode)) return false;
-		const { oid } = change.before as TreeEntry;
-		const before = versions ? versions.before : (await readObjectsWhole(this.#repository, [oid])).get(oid);
-		return before != null && (this.#options.isAddition?.(change.path, before, written) ?? false);
+		const before = await this.#contentBefore(change.before as TreeEntry, versions);
+		return before !== null && (this.#options.isAddition?.(change.path, before, written) ?? false);
 	}
 
 	#modeFor({ path: name, before, after }: TreeChange, onDisk: fs.Stats): string | undefined {

@@ -49,12 +49,14 @@ export class TakenFiles {
 		}
 	}
 
-	/** Links a removed file to its path again. False: a newer file is there. */
+	/** Links a removed file to its path again. False: a newer file is there, or a program has removed the directory. */
 	relink(name: GitPath, file: Buffer): boolean {
 		try {
 			fs.linkSync(file, this.#sites.live(name));
 		} catch (error) {
-			if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+			const { code } = error as NodeJS.ErrnoException;
+			if (code === "ENOENT") return false;
+			if (code !== "EEXIST") throw error;
 			// A killed process had returned it already, and not yet removed this link.
 			if (lstatIfThere(this.#sites.live(name))?.ino !== lstatIfThere(file)?.ino) return false;
 		}
