@@ -108,21 +108,23 @@ export async function findLateWrites(context: CycleContext): Promise<LateWriteSe
 async function lateWithBases(context: CycleContext, found: readonly LateFinding[]): Promise<readonly ForeignWrite[]> {
 	if (found.length === 0) return [];
 	const { repository } = context;
-	const origins = await readKnown(
+	const steps = olderSteps(context, found);
+	// One process reads all contents.
+	const contents = await readKnown(
 		context,
-		found.map(({ entry }) => entry.before),
+		found.flatMap(({ entry }, at) => [entry.before, ...(steps[at] ?? []).flatMap(({ befores, after }) => [...befores, after])]),
 	);
 	const candidates: Candidate[] = [];
 	const appended: ForeignWrite[] = [];
 	const done: Pick<ForeignWrite, "kept">[] = [];
-	for (const finding of found) {
-		const { entry, written, mode, writtenAt, place: path, kept } = finding;
-		const origin = origins.get(entry.before) ?? null;
+	for (const [at, { entry, written, mode, writtenAt, place: path, kept }] of found.entries()) {
+		const origin = contents.get(entry.before) ?? null;
 		if (origin?.equals(written)) {
 			done.push({ kept });
 			continue;
 		}
-		const older = origin && (await olderOriginOf(context, finding, origin));
+		// Without content it is what a program wrote while the path was empty: an addition.
+		const older = origin !== null && origin.length > 0 ? originOf(path, written, origin, steps[at] ?? [], contents) : null;
 		if (older) {
 			logOrigin(context, path, older);
 			candidates.push({ path, mode, content: written, writtenAt, origin: older.content, originOid: older.oid, kept });
@@ -147,27 +149,26 @@ async function lateWithBases(context: CycleContext, found: readonly LateFinding[
 }
 
 /**
- * The base of a write in a kept file, if it is older than the version that the checkout replaced: its writer had read the file before an
- * earlier checkout. Null: it was written from the replaced version, or continues an earlier write.
+ * For each kept file the replacements before the one that it comes from, whose version its writer may not have read: it may have read the
+ * file before an earlier checkout. None if the write continues an earlier one.
  */
-async function olderOriginOf(
-	context: CycleContext,
-	{ entry, written, mode, place, kept }: LateFinding,
-	newest: Buffer,
-): Promise<Origin | null> {
-	// Without content it is what a program wrote while the path was empty: an addition.
-	if (entry.merged !== undefined || mode !== null || newest.length === 0 || place !== entry.path) return null;
+function olderSteps(context: CycleContext, found: readonly LateFinding[]): Step[][] {
 	const { memory, now, paths, config } = context;
-	const replacements = memory.replaced.replacements(now(), new Set([place]), unreadWindowMs, kept.backup).get(place);
-	if (!replacements) return null;
-	const writtenMs = Math.max(0, now() - kept.mtimeMs, sinceFirstChange(memory, place));
-	const steps = unseenSteps(context, place, replacements, writtenMs, accessTimesOf(paths, config).tell);
-	if (steps.length === 0) return null;
-	const contents = await readKnown(
-		context,
-		steps.flatMap(({ befores, after }) => [...befores, after]),
+	const isPossible = ({ entry, mode, place }: LateFinding) => entry.merged === undefined && mode === null && place === entry.path;
+	const places = new Map<string, Set<GitPath>>();
+	for (const finding of found.filter(isPossible)) {
+		const { backup } = finding.kept;
+		places.set(backup, (places.get(backup) ?? new Set()).add(finding.place));
+	}
+	const earlier = new Map(
+		[...places].map(([backup, names]) => [backup, memory.replaced.replacements(now(), names, unreadWindowMs, backup)]),
 	);
-	return originOf(place, written, newest, steps, contents);
+	return found.map((finding) => {
+		const replacements = isPossible(finding) ? earlier.get(finding.kept.backup)?.get(finding.place) : undefined;
+		if (!replacements) return [];
+		const writtenMs = Math.max(0, now() - finding.kept.mtimeMs, sinceFirstChange(memory, finding.place));
+		return unseenSteps(context, finding.place, replacements, writtenMs, accessTimesOf(paths, config).tell);
+	});
 }
 
 /** The version that replaced one or several versions of a path. */
