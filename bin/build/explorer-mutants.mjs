@@ -1,7 +1,7 @@
 // Faults that the explorer must find: name → source, replaced text, replacement, and the trace that shows the fault; `c*` is any step
 // of the checkout, `c+` the one after it, `m*` any step of the cycle around it.
 
-const [placeFile, swapFiles, takenFiles] = ["place-file", "swap-files", "taken-files"].map(
+const [placeFile, swapFiles, takenFiles, placedVersions] = ["place-file", "swap-files", "taken-files", "placed-versions"].map(
 	(name) => new RegExp(`git/src/worktree/${name}\\.ts$`),
 );
 
@@ -57,8 +57,62 @@ export const explorerMutants = {
 	"kept-file-from-the-last-version-only": {
 		trace: "notes change-twice c*=rename-stale",
 		file: /robust-sync\/src\/checkout\/rescue\.ts$/,
-		find: "const older = origin && (await olderOriginOf(context, finding, origin));",
-		replacement: "const older = null;",
+		find: "origin.length > 0 ? originOf(path, written, origin, steps[at] ?? [], contents) : null;",
+		replacement: "origin.length < 0 ? originOf(path, written, origin, steps[at] ?? [], contents) : null;",
+	},
+	"no-access-time-evidence": {
+		trace: "json change late=rename-stale",
+		file: placedVersions,
+		find: "return String(stats.ino) === ino && stats.isFile() &&",
+		replacement: "return Date.now() < 0 && stats.isFile() &&",
+	},
+	"every-version-counts-as-unread": {
+		trace: "json change late=drop-newest",
+		file: placedVersions,
+		find: "return String(stats.ino) === ino && stats.isFile() &&",
+		replacement: "return Date.now() > 0 ||",
+	},
+	"no-ten-seconds-after-a-checkout": {
+		trace: "json change end=read end=rename-stale",
+		file: /robust-sync\/src\/checkout\/rescue\.ts$/,
+		find: "const isRecent = ageMs <= replacementsWindowMs && ageMs - writtenMs <= staleWriteWindowMs;",
+		replacement: "const isRecent = false;",
+	},
+	"observation-is-not-checked": {
+		trace: "notes change c*=rename",
+		file: takenFiles,
+		find: "{ stats }).mtimeMs = unseenMs;",
+		replacement: "{ stats });",
+	},
+	"observation-is-no-version": {
+		trace: "notes change-twice fend=append-old end=append-old",
+		file: /robust-sync\/src\/checkout\/foreign-writes\.ts$/,
+		find: "updated[index] = { ...entry, before: oid, size, mtime_ms: mtimeMs, ...written };",
+		replacement: "updated[index] = { ...entry, size, mtime_ms: mtimeMs };",
+	},
+	"deletion-without-a-second-look": {
+		trace: "notes change 2=unlink-next",
+		file: /robust-sync\/src\/snapshot\/vanished-files\.ts$/,
+		find: "const confirmDeletionMs = 500;",
+		replacement: "const confirmDeletionMs = 0;",
+	},
+	"directory-that-vanishes-ends-the-cycle": {
+		trace: "notes pair c*=directory-away",
+		file: placeFile,
+		find: 'if ((code !== "EEXIST" && code !== "ENOENT") || attempt',
+		replacement: 'if (code !== "EEXIST" || attempt',
+	},
+	"removed-file-returns-to-no-directory": {
+		trace: "notes delete c4=rename c*=directory-gone",
+		file: takenFiles,
+		find: 'if (code === "ENOENT") return false;',
+		replacement: "",
+	},
+	"missing-file-leaves-no-evidence": {
+		trace: "notes change c*=unlink-next",
+		file: placeFile,
+		find: "if (destination === first) await",
+		replacement: "if (destination !== first) await",
 	},
 	"taken-away-without-a-look": {
 		trace: "notes delete c*=append",
@@ -72,6 +126,6 @@ export const explorerMutants = {
 export function tracesOf({ trace }) {
 	if (!/[cm]\*/.test(trace)) return [[trace]];
 	const steps = (from, to) => Array.from({ length: to - from }, (_, at) => from + at);
-	if (trace.includes("m*")) return steps(36, 52).map((step) => [trace.replace("m*", `m${step}`)]);
+	if (trace.includes("m*")) return steps(17, 27).map((step) => [trace.replace("m*", `m${step}`)]);
 	return [steps(1, 21).map((step) => trace.replace("c*", `c${step}`).replace("c+", `c${step + 1}`))];
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { parseTrace, traceText } from "./explore/explorer.ts";
+import { parseTrace, traceText } from "./explore/traces.ts";
 
 test("explorer: a trace as text → the same trace, or the syntax", () => {
 	for (const text of ["notes change 1:c7=append", "link json delete m9=kill end=rename", "binary create"])

@@ -1,36 +1,66 @@
 import fs from "node:fs";
+import path from "node:path";
 import { readUnseen } from "@robust-sync/system/read-unseen";
-import { appended, type Kind, tokensIn, withToken } from "./contents.ts";
+import { appended, type Kind, tokensIn, withoutToken, withToken } from "./contents.ts";
+import type { World } from "./world.ts";
 
-/** The final place of a mark: in the tree; there, in history or among the saved versions; or its own writers destroyed it. */
-export type Need = "tree" | "kept" | "free";
+/**
+ * The final place of a mark: in the tree; there, in history or among the saved versions; its own writers destroyed it; or not in the tree,
+ * because a program that had read it removed it.
+ */
+export type Need = "tree" | "kept" | "free" | "out";
+
+interface SubjectOptions {
+	readonly kind: Kind;
+	readonly file: string;
+	/** The second file of a pair. */
+	readonly other: string | null;
+	/** The content before the first incoming change; null: there was no file. */
+	readonly base: Buffer | null;
+	readonly newToken: (name: number) => string;
+	/** The marks of incoming versions. */
+	readonly incoming: Iterable<string>;
+	/** How far our clocks are ahead of the kernel's, milliseconds. */
+	readonly aheadMs: () => number;
+	readonly stopClock: World["stopClock"];
+}
 
 /** One path, its writers, and the marks that must be found again. */
 export class Subject {
 	readonly kind: Kind;
 	readonly file: string;
-	/** The content that every program here had read before the cycle, and before an earlier change; null: there was none. */
-	readonly base: Buffer | null;
+	readonly other: string | null;
+	/** The content that a program has read long ago: by default before the first incoming change. null: there was none. */
+	base: Buffer | null;
 	readonly needs = new Map<string, Need>();
 	/** A program removed the file, or changed its type: no mark must be in the tree. */
 	isRelaxed = false;
+	/** It was saved by removing and writing, within a moment: nothing may have recorded a deletion. */
+	hasSaved = false;
+	/** The last checkout was a minute ago. */
+	isLate = false;
 	/** The last act made it executable. */
 	isExecutable = false;
-	/** A descriptor that was opened for appending when `base` was at the path. */
-	oldAppend: number | null = null;
+	/** A descriptor that was opened when `base` was read. */
+	old: number | null = null;
 	/** Later acts of programs that do not read again: at the next step, and at the end of the cycle. */
 	next: (() => void)[] = [];
 	later: (() => void)[] = [];
+	readonly stopClock: World["stopClock"];
 	#written = 0;
 	readonly #newToken: (name: number) => string;
 	readonly #incoming: ReadonlySet<string>;
+	readonly #aheadMs: () => number;
 
-	constructor(kind: Kind, file: string, base: Buffer | null, newToken: (name: number) => string, incoming: Iterable<string>) {
+	constructor({ kind, file, other, base, newToken, incoming, aheadMs, stopClock }: SubjectOptions) {
 		this.kind = kind;
 		this.file = file;
+		this.other = other;
 		this.base = base;
 		this.#newToken = newToken;
 		this.#incoming = new Set(incoming);
+		this.#aheadMs = aheadMs;
+		this.stopClock = stopClock;
 	}
 
 	/** A mark for one writer. */
@@ -41,9 +71,9 @@ export class Subject {
 	}
 
 	/** The content on disk, read without a trace; null: there is no file. */
-	peek(): Buffer | null {
+	peek(file: string | null = this.file): Buffer | null {
 		try {
-			return fs.lstatSync(this.file).isFile() ? readUnseen(this.file) : null;
+			return file !== null && fs.lstatSync(file).isFile() ? readUnseen(file) : null;
 		} catch {
 			return null;
 		}
@@ -56,12 +86,34 @@ export class Subject {
 			if (!left.has(token) && !this.#incoming.has(token)) this.needs.set(token, "free");
 	}
 
+	openOld(): void {
+		const descriptor = fs.openSync(this.file, "r+");
+		this.close();
+		this.old = descriptor;
+	}
+
+	close(): void {
+		if (this.old !== null) fs.closeSync(this.old);
+		this.old = null;
+	}
+
+	/** Gives a file that was written just now its time by our clock. */
+	date(file: string | number): void {
+		const aheadMs = this.#aheadMs();
+		if (aheadMs === 0) return;
+		const { atime } = typeof file === "number" ? fs.fstatSync(file) : fs.statSync(file);
+		if (typeof file === "number") fs.futimesSync(file, atime, new Date(Date.now() + aheadMs));
+		else fs.utimesSync(file, atime, new Date(Date.now() + aheadMs));
+	}
+
 	/** The number of marks from here. */
 	get marks(): number {
 		return this.#written;
 	}
 }
 
+/** The product's calls between the two halves of a save: a whole scan and its commit may come between. */
+const callsOfSave = 7;
 /** Writes like a program that had read `read`. */
 function rewrite(subject: Subject, read: Buffer | null): Buffer {
 	const content = withToken(subject.kind, read ?? Buffer.alloc(0), subject.mark(), "bottom");
@@ -69,8 +121,13 @@ function rewrite(subject: Subject, read: Buffer | null): Buffer {
 	return content;
 }
 
+function put(subject: Subject, content: Buffer | string, file = subject.file): void {
+	fs.writeFileSync(file, content);
+	subject.date(file);
+}
+
 function over(subject: Subject, content: Buffer): void {
-	fs.writeFileSync(`${subject.file}.new`, content);
+	put(subject, content, `${subject.file}.new`);
 	fs.renameSync(`${subject.file}.new`, subject.file);
 }
 
@@ -87,15 +144,39 @@ function readAsProgram(subject: Subject): Buffer | null {
 	}
 }
 
-function write(descriptor: number, content: Buffer): void {
+function write(subject: Subject, descriptor: number, content: Buffer): void {
 	fs.writeSync(descriptor, content);
+	subject.date(descriptor);
 	fs.closeSync(descriptor);
 }
 
-function appendTo(subject: Subject, descriptor: number): void {
+function appendInto(subject: Subject, descriptor: number): void {
 	// Appending to a document makes it invalid.
 	if (subject.kind === "json") subject.isRelaxed = true;
-	write(descriptor, appended(subject.kind, subject.mark()));
+	const content = appended(subject.kind, subject.mark());
+	fs.writeSync(descriptor, content, 0, content.length, fs.fstatSync(descriptor).size);
+	subject.date(descriptor);
+}
+
+function appendTo(subject: Subject, descriptor: number): void {
+	appendInto(subject, descriptor);
+	fs.closeSync(descriptor);
+}
+
+/** Writes into an open file, which may not be at the path any more. */
+function rewriteOpen(subject: Subject, descriptor: number, read: Buffer): void {
+	const content = withToken(subject.kind, read, subject.mark(), "bottom");
+	const lost = Buffer.alloc(fs.fstatSync(descriptor).size);
+	fs.readSync(descriptor, lost, 0, lost.length, 0);
+	subject.destroys(content, lost);
+	fs.writeSync(descriptor, content, 0, content.length, 0);
+	fs.ftruncateSync(descriptor, content.length);
+	subject.date(descriptor);
+}
+
+function openedBefore({ old }: Subject): number {
+	if (old === null) throw new Error("nothing was open");
+	return old;
 }
 
 function takeAway(subject: Subject): void {
@@ -106,15 +187,36 @@ function takeAway(subject: Subject): void {
 
 const open = (subject: Subject, flags: string) => fs.openSync(subject.file, flags);
 
+/** A program reads a document and writes it back without one of its marks. */
+function remove(subject: Subject, which: "first" | "last", need: Need): void {
+	const { content, token } = withoutToken(subject.kind, fs.readFileSync(subject.file), which);
+	if (token === null) throw new Error("nothing was to remove");
+	over(subject, rewrite(subject, content));
+	subject.needs.set(token, need);
+}
+
+/** Acts with both files of a pair: `to` is replaced or removed. */
+function acrossPair(subject: Subject, to: "file" | "other", action: (file: string, other: string) => void): void {
+	const { file, other } = subject;
+	if (other === null) throw new Error("nothing was beside it");
+	subject.destroys(subject.peek(to === "file" ? other : file), subject.peek(to === "file" ? file : other));
+	subject.isRelaxed = true;
+	action(file, other);
+}
+
+/** Acts with the directory of the file. */
+function onDirectory(subject: Subject, action: (directory: string) => void): void {
+	const directory = path.dirname(subject.file);
+	if (!isDirectory(directory)) throw new Error("a directory is not there");
+	subject.isRelaxed = true;
+	action(directory);
+}
+
 /** Every act of a program on a file, by a short name. An act that is impossible at that time throws. */
 export const acts: Readonly<Record<string, (subject: Subject) => void>> = {
 	append: (subject) => appendTo(subject, open(subject, "a")),
-	"append-old": (subject) => {
-		if (subject.oldAppend === null) throw new Error("nothing was open");
-		const descriptor = subject.oldAppend;
-		subject.oldAppend = null;
-		appendTo(subject, descriptor);
-	},
+	"append-old": (subject) => appendInto(subject, openedBefore(subject)),
+	"rewrite-old": (subject) => rewriteOpen(subject, openedBefore(subject), subject.base ?? Buffer.alloc(0)),
 	"open-append": (subject) => {
 		const descriptor = open(subject, "a");
 		subject.later.push(() => appendTo(subject, descriptor));
@@ -123,30 +225,38 @@ export const acts: Readonly<Record<string, (subject: Subject) => void>> = {
 		const descriptor = open(subject, "r+");
 		const read = fs.readFileSync(subject.file);
 		subject.later.push(() => {
-			// It writes into its open file, which may not be at the path any more.
-			const content = withToken(subject.kind, read, subject.mark(), "bottom");
-			const lost = Buffer.alloc(fs.fstatSync(descriptor).size);
-			fs.readSync(descriptor, lost, 0, lost.length, 0);
-			subject.destroys(content, lost);
-			fs.writeSync(descriptor, content, 0, content.length, 0);
-			fs.ftruncateSync(descriptor, content.length);
+			rewriteOpen(subject, descriptor, read);
 			fs.closeSync(descriptor);
 		});
 	},
-	rewrite: (subject) => fs.writeFileSync(subject.file, rewrite(subject, readAsProgram(subject))),
+	rewrite: (subject) => put(subject, rewrite(subject, readAsProgram(subject))),
 	rename: (subject) => over(subject, rewrite(subject, readAsProgram(subject))),
-	"rewrite-stale": (subject) => fs.writeFileSync(subject.file, rewrite(subject, subject.base)),
+	"rewrite-stale": (subject) => put(subject, rewrite(subject, subject.base)),
 	"rename-stale": (subject) => over(subject, rewrite(subject, subject.base)),
 	"truncate-stale": (subject) => {
 		const content = rewrite(subject, subject.base);
 		const descriptor = open(subject, "w");
-		subject.next.push(() => write(descriptor, content));
+		subject.next.push(() => write(subject, descriptor, content));
 	},
 	unlink: takeAway,
 	"unlink-create": (subject) => {
 		const content = rewrite(subject, subject.base);
 		fs.unlinkSync(subject.file);
-		fs.writeFileSync(subject.file, content);
+		put(subject, content);
+	},
+	// An editor that saves by removing and writing.
+	"unlink-next": (subject) => {
+		const content = rewrite(subject, readAsProgram(subject));
+		fs.unlinkSync(subject.file);
+		// A moment for our clocks, however long it takes here.
+		const { isNow, goOn } = subject.stopClock();
+		subject.hasSaved = isNow;
+		const save = () => {
+			goOn();
+			put(subject, content);
+		};
+		const wait = (calls: number) => subject.next.push(calls === 1 ? save : () => wait(calls - 1));
+		wait(callsOfSave);
 	},
 	"rename-away": (subject) => {
 		subject.isRelaxed = true;
@@ -163,21 +273,60 @@ export const acts: Readonly<Record<string, (subject: Subject) => void>> = {
 	directory: (subject) => {
 		takeAway(subject);
 		fs.mkdirSync(subject.file);
-		fs.writeFileSync(`${subject.file}/inside`, `${subject.mark()}\n`);
+		put(subject, `${subject.mark()}\n`, `${subject.file}/inside`);
+	},
+	"directory-gone": (subject) =>
+		onDirectory(subject, (directory) => {
+			for (const file of [subject.file, subject.other]) subject.destroys(null, subject.peek(file));
+			fs.rmSync(directory, { recursive: true });
+			put(subject, `${subject.mark()}\n`, directory);
+		}),
+	"directory-away": (subject) => onDirectory(subject, (directory) => fs.renameSync(directory, `${directory}~away`)),
+	drop: (subject) => remove(subject, "first", "out"),
+	// Within 10 s that may be a write from an older version.
+	"drop-newest": (subject) => remove(subject, "last", subject.isLate ? "out" : "free"),
+	"over-other": (subject) => acrossPair(subject, "other", (file, other) => fs.renameSync(file, other)),
+	"other-over": (subject) => acrossPair(subject, "file", (file, other) => fs.renameSync(other, file)),
+	"swap-other": (subject) =>
+		acrossPair(subject, "file", (file, other) => {
+			fs.renameSync(file, `${file}.third`);
+			fs.renameSync(other, file);
+			fs.renameSync(`${file}.third`, other);
+		}),
+	"link-other": (subject) =>
+		acrossPair(subject, "file", (file, other) => {
+			fs.linkSync(other, `${file}.new`);
+			fs.renameSync(`${file}.new`, file);
+		}),
+	"into-directory": (subject) =>
+		acrossPair(subject, "file", (file, other) => {
+			fs.unlinkSync(file);
+			fs.mkdirSync(file);
+			fs.renameSync(other, `${file}/inside`);
+		}),
+	// The program that writes from `base` later reads, and opens the file, now.
+	hold: (subject) => {
+		subject.openOld();
+		subject.base = fs.readFileSync(subject.file);
 	},
 	read: (subject) => void fs.readFileSync(subject.file),
-	same: (subject) => fs.writeFileSync(subject.file, fs.readFileSync(subject.file)),
+	same: (subject) => put(subject, fs.readFileSync(subject.file)),
 	"rename-same": (subject) => over(subject, fs.readFileSync(subject.file)),
 };
 
 export const actNames = Object.keys(acts);
+
+/** Acts with both files of a pair. */
+export const pairActs: ReadonlySet<string> = new Set(["over-other", "other-over", "swap-other", "link-other", "into-directory"]);
+
+const unwritten: ReadonlySet<string> = new Set(["read", "same", "hold"]);
 
 /** @returns whether it was possible */
 export function act(subject: Subject, name: string): boolean {
 	const before = [...subject.needs];
 	const { isRelaxed } = subject;
 	const isExecutable = subject.isExecutable;
-	if (name !== "read" && name !== "same") subject.isExecutable = false;
+	if (!unwritten.has(name)) subject.isExecutable = false;
 	try {
 		if (isDirectory(subject.file)) throw new Error("a directory is there");
 		acts[name]?.(subject);

@@ -52,6 +52,18 @@ export function withToken(kind: Kind, bytes: Buffer, token: string, at: "top" | 
 	}
 }
 
+/** A program's next version of a document, without its first or last mark. @returns that mark; null: none can be removed */
+export function withoutToken(kind: Kind, bytes: Buffer, which: "first" | "last"): { content: Buffer; token: string | null } {
+	const token = tokensIn(bytes).at(which === "first" ? 0 : -1) ?? null;
+	if (kind !== "json" || token === null) return { content: bytes, token: null };
+	try {
+		const { [token]: _removed, ...left } = JSON.parse(bytes.toString("utf8")) as Record<string, number>;
+		return { content: Buffer.from(`${JSON.stringify(left, null, 2)}\n`), token };
+	} catch {
+		return { content: bytes, token: null };
+	}
+}
+
 /** An addition by a program that does not read the file. */
 export function appended(kind: Kind, token: string): Buffer {
 	return Buffer.from(

@@ -1,87 +1,13 @@
 import { spawnSync } from "node:child_process";
-import fs from "node:fs";
 import path from "node:path";
 import { GitError } from "@robust-sync/git";
 import { personEnvironment } from "@robust-sync/git/fixtures/scratch";
-import { act, actNames, Subject } from "./acts.ts";
-import { extensions, firstContent, type Kind, tokenOf, tokensIn, withToken } from "./contents.ts";
+import { act } from "./acts.ts";
+import { firstContent, tokenOf, withToken } from "./contents.ts";
+import { Experiment } from "./experiment.ts";
+import { isWide, type Trace, twice, usesGit, ways } from "./traces.ts";
 import { type Call, Killed, Trap } from "./trap.ts";
-import { type Files, World } from "./world.ts";
-
-/** The way in which the product replaces a file: by an exchange in one step, or, on file systems without it, by a rename and a link. */
-export const ways = ["exchange", "link"] as const;
-export type Way = (typeof ways)[number];
-
-/** The incoming commit's change of the path; change-twice: an undisturbed cycle has checked an earlier change out before. */
-export const incomings = [
-	"change",
-	"change-twice",
-	"delete",
-	"create",
-	"mode",
-	"link",
-	"directory",
-	"parent",
-	"rename",
-	"rename-here",
-] as const;
-export type Incoming = (typeof incomings)[number];
-
-/** Acts that change the type of the path: a mark of either side need not be at that path. */
-const changesPlaces: ReadonlySet<Incoming> = new Set(["create", "link", "directory", "parent", "rename", "rename-here"]);
-
-/** Acts that concern more than one path: a kill, a person's git command, another commit, a set clock. */
-export const widerActs = ["kill", "second", "git-add", "git-commit", "clock"] as const;
-
-/** One act at one step. */
-export interface Event {
-	/**
-	 * Before which call: `17` the 17th that names the path, `g5` the 5th git command, `m9` the 9th that changes something; `c17` and `cg5` count
-	 * from the journal of the checkout on; `1:c17` is in the life of the process after the first kill; `end` is after the cycle.
-	 */
-	readonly step: string;
-	readonly act: string;
-}
-
-/** One experiment with one path. */
-export interface Trace {
-	readonly kind: Kind;
-	/** Default: by an exchange. */
-	readonly way?: Way;
-	readonly incoming: Incoming;
-	readonly events: readonly Event[];
-}
-
-/** A person's commit in the middle of a checkout ends the cycle with an error, and the next one continues. */
-const usesGit = (trace: Trace) => trace.events.some(({ act }) => act.startsWith("git-"));
-
-export const isWide = (trace: Trace) => trace.events.some(({ act }) => (widerActs as readonly string[]).includes(act));
-
-/** In the syntax of `--only`: `notes change 17=append m9=kill`, `link json change c5=rename`. */
-export const traceText = ({ kind, incoming, events, way = "exchange" }: Trace) =>
-	[...(way === "exchange" ? [] : [way]), kind, incoming, ...events.map(({ step, act }) => `${step}=${act}`)].join(" ");
-
-/** @throws Error with the expected syntax */
-export function parseTrace(text: string): Trace {
-	const words = text.trim().split(/\s+/);
-	const isLinking = words[0] === "link";
-	const [kind, incoming, ...events] = isLinking ? words.slice(1) : words;
-	const trace: Trace = {
-		...(isLinking ? { way: "link" } : {}),
-		kind: kind as Kind,
-		incoming: incoming as Incoming,
-		events: events.map((event) => {
-			const [step = "", act = ""] = event.split("=");
-			return { step, act };
-		}),
-	};
-	const isKnown = (name: string) => actNames.includes(name) || (widerActs as readonly string[]).includes(name);
-	if (!Object.hasOwn(extensions, trace.kind) || !incomings.includes(trace.incoming) || !trace.events.every((event) => isKnown(event.act)))
-		throw new Error(
-			`invalid trace "${text}": expected [link] <kind> <incoming> <step>=<act>…; kinds ${Object.keys(extensions).join(" ")}; incoming ${incomings.join(" ")}; acts ${[...actNames, ...widerActs].join(" ")}`,
-		);
-	return trace;
-}
+import { World } from "./world.ts";
 
 /** The findings of one trace. */
 export interface Outcome {
@@ -97,70 +23,11 @@ export interface Outcome {
 /** The most cycles that are needed after interrupted ones. */
 const mostLives = 5;
 
-/** A path of a batch. */
-class Experiment {
-	readonly trace: Trace;
-	readonly number: number;
-	readonly name: string;
-	readonly subject: Subject;
-	/** The incoming commit's content at the path. */
-	readonly incoming: Buffer | null;
-	/** Everything of the first commit, of the one between, and of the incoming one. */
-	readonly before: Files;
-	readonly between: Files;
-	readonly after: Files;
-	readonly steps = new Map<string, string>();
-	readonly waiting: Map<string, string[]>;
-	done = 0;
-	#calls = 0;
-	#phase = "";
+/** Longer than the time in which a write counts as made from what was read before a checkout, without further evidence. */
+const minuteMs = 60_000;
 
-	constructor(trace: Trace, number: number, world: World) {
-		this.trace = trace;
-		this.number = number;
-		const file = `p${number}.${extensions[trace.kind]}`;
-		this.name = `d${number}/${file}`;
-		const [base, between, added] = [tokenOf(number, "base"), tokenOf(number, "between"), tokenOf(number, "new")];
-		const { incoming } = trace;
-		const original = firstContent(trace.kind, base);
-		const other = `d${number}/other-${file}`;
-		const first = incoming === "create" || incoming === "rename-here" ? null : original;
-		const earlier = incoming === "change-twice" ? withToken(trace.kind, original, between, "top") : null;
-		const renewed = withToken(trace.kind, earlier ?? original, added, "top");
-		const isChanged = ["change", "change-twice", "create"].includes(incoming);
-		const changed = incoming === "mode" || incoming === "rename-here" ? original : isChanged ? renewed : null;
-		this.incoming = changed;
-		this.before = new Map(incoming === "rename-here" ? [[other, original]] : first === null ? [] : [[this.name, first]]);
-		this.between = new Map(earlier === null ? [] : [[this.name, earlier]]);
-		this.after = new Map<string, Buffer | string | null>([
-			...(incoming === "parent" ? [] : ([[this.name, incoming === "link" ? added : changed]] as const)),
-			...(incoming === "directory" ? ([[`${this.name}/inside`, renewed]] as const) : []),
-			...(incoming === "parent" ? ([[`d${number}`, renewed]] as const) : []),
-			...(incoming === "rename" ? ([[other, original]] as const) : []),
-			...(incoming === "rename-here" ? ([[other, null]] as const) : []),
-		]);
-		this.subject = new Subject(trace.kind, world.path("here", this.name), first, (name) => tokenOf(number, name), [base, between, added]);
-		const isThere = ["change", "change-twice", "mode"].includes(incoming);
-		const contents = [...this.before.values(), ...this.after.values()].map((content) => Buffer.from(content ?? ""));
-		for (const token of new Set(tokensIn(Buffer.concat(contents)))) this.subject.needs.set(token, isThere ? "tree" : "kept");
-		this.waiting = new Map();
-		for (const { step, act } of trace.events) this.waiting.set(step, [...(this.waiting.get(step) ?? []), act]);
-	}
-
-	/** The next call that names the path. @returns the acts before it */
-	nextCall(phase: string, call: Call): string[] {
-		if (phase !== this.#phase) this.#calls = 0;
-		this.#phase = phase;
-		return this.meet(`${phase}${++this.#calls}`, call.name);
-	}
-
-	meet(step: string, call: string): string[] {
-		this.steps.set(step, call);
-		const acts = this.waiting.get(step) ?? [];
-		this.waiting.delete(step);
-		return acts;
-	}
-}
+/** A write this long after the first cycle is recent, also if a machine under load took a moment more. */
+const surelyRecentMs = 8_000;
 
 /** Explores many paths in one checkout, or one after the other if an act concerns more than its path. */
 export class Batch {
@@ -170,6 +37,10 @@ export class Batch {
 	readonly #trap: Trap;
 	/** The paths whose acts may happen now. */
 	#active: ReadonlySet<Experiment> = new Set();
+	/** The start of the present group of paths, by performance.now(). */
+	#begunAt = 0;
+	/** `f` during the cycle of the first of two incoming commits. */
+	#turn = "";
 	#life = 0;
 	#isCheckout = false;
 	#gits = 0;
@@ -178,19 +49,13 @@ export class Batch {
 	/** @param canExchange as in Trap */
 	constructor(traces: readonly Trace[], canExchange: boolean) {
 		this.#experiments = traces.map((trace, number) => new Experiment(trace, number, this.#world));
-		this.#byFile = new Map(
-			this.#experiments.flatMap((experiment) =>
-				[path.basename(experiment.name), ...(experiment.trace.incoming === "parent" ? [path.dirname(experiment.name)] : [])].map(
-					(file) => [file, experiment] as const,
-				),
-			),
-		);
+		this.#byFile = new Map(this.#experiments.flatMap((experiment) => experiment.watched.map((file) => [file, experiment] as const)));
 		this.#trap = new Trap((call) => this.#observe(call), canExchange);
 	}
 
 	#observe(call: Call): void {
 		const life = this.#life > 0 ? `${this.#life}:` : "";
-		const phase = `${life}${this.#isCheckout ? "c" : ""}`;
+		const phase = `${this.#turn}${life}${this.#isCheckout ? "c" : ""}`;
 		const isGit = call.name.startsWith("git ");
 		if (isGit) this.#gits++;
 		if (call.changes) this.#changes++;
@@ -209,17 +74,18 @@ export class Batch {
 		}
 		if (call.changes && this.#active.size === 1) {
 			const [experiment] = [...this.#active] as [Experiment];
-			this.#perform(experiment, experiment.meet(`${life}m${this.#changes}`, `${call.name} ${call.files.join(" ")}`));
+			this.#perform(experiment, experiment.meet(`${phase}m${this.#changes}`, `${call.name} ${call.files.join(" ")}`));
 		}
 		// The checkout begins, whose steps do not depend on earlier acts at other paths.
 		if (call.name === "renameSync" && call.files[1] === "journal.json" && !this.#isCheckout) {
 			this.#isCheckout = true;
-			this.#gits = 0;
+			[this.#gits, this.#changes] = [0, 0];
 		}
 	}
 
 	#perform(experiment: Experiment, names: readonly string[]): void {
 		const { subject } = experiment;
+		if (names.length > 0 && performance.now() - this.#begunAt > surelyRecentMs) experiment.isSlow = true;
 		for (const name of names) {
 			if (name === "kill") {
 				experiment.done++;
@@ -229,11 +95,11 @@ export class Batch {
 				experiment.done++;
 			} else if (name === "second") {
 				const token = tokenOf(experiment.number, "second");
-				const { incoming } = experiment;
+				const onHub = this.#world.hubFiles([experiment.name]).get(experiment.name) ?? null;
 				// `firstContent` includes the token; `withToken` adds it to content that exists.
-				const content = incoming === null ? firstContent(subject.kind, token) : withToken(subject.kind, incoming, token, "top");
+				const content = onHub === null ? firstContent(subject.kind, token) : withToken(subject.kind, onHub, token, "top");
 				subject.needs.set(token, "tree");
-				this.#world.commitOnHub(new Map([[experiment.name, content]]));
+				this.#world.commitOnHub(new Map([[experiment.name, content]]), this.#world.hubExecutables());
 				experiment.done++;
 			} else if (name === "git-add" || name === "git-commit") {
 				const add = this.#person("add", "--all", "--", experiment.name);
@@ -247,9 +113,9 @@ export class Batch {
 		return spawnSync("git", args, { cwd: this.#world.path("here"), env: personEnvironment(this.#world.directory) }).status === 0;
 	}
 
-	/** A cycle of the first node in which acts happen, and those after it if it was killed. */
-	async #disturbed(experiments: readonly Experiment[]): Promise<void> {
-		this.#life = 0;
+	/** A cycle of the first node in which acts happen, and those after it if it was killed. @param turn as in the steps */
+	async #disturbed(experiments: readonly Experiment[], turn: "f" | ""): Promise<void> {
+		[this.#life, this.#turn] = [0, turn];
 		this.#active = new Set(experiments);
 		for (;;) {
 			[this.#gits, this.#changes, this.#isCheckout] = [0, 0, false];
@@ -265,14 +131,54 @@ export class Batch {
 			}
 		}
 		this.#active = new Set();
+		this.#afterCycle(experiments, `${turn}end`, "the cycle is over");
+	}
+
+	#afterCycle(experiments: readonly Experiment[], step: string, what: string): void {
+		const isLast = !step.startsWith("f");
 		for (const experiment of experiments) {
-			const { subject } = experiment;
-			for (const next of subject.next.splice(0)) next();
-			for (const later of subject.later.splice(0)) later();
-			this.#perform(experiment, experiment.meet("end", "the cycle is over"));
-			for (const then of [...subject.next.splice(0), ...subject.later.splice(0)]) then();
-			if (subject.oldAppend !== null) fs.closeSync(subject.oldAppend);
+			experiment.flush(isLast);
+			this.#perform(experiment, experiment.meet(step, what));
+			experiment.flush(isLast);
 		}
+	}
+
+	/** Everything that happens to some paths, in cycles of their own. */
+	async #runGroup(group: readonly Experiment[]): Promise<void> {
+		const world = this.#world;
+		const incoming = group[0]?.trace.incoming ?? "change";
+		this.#begunAt = performance.now();
+		if (twice.has(incoming)) {
+			world.commitOnHub(new Map(group.flatMap((experiment) => [...experiment.between])));
+			await this.#disturbed(group, "f");
+			if (incoming === "change-restart") world.restart("here");
+			if (incoming === "change-apart") world.aheadMs += minuteMs;
+		}
+		const onHub = twice.has(incoming) ? world.hubFiles(group.map(({ name }) => name)) : new Map<string, Buffer>();
+		const newModes = group.filter(({ trace }) => trace.incoming === "mode").map((experiment) => experiment.name);
+		world.commitOnHub(
+			new Map(group.flatMap((experiment) => [...experiment.afterOnHub(onHub.get(experiment.name) ?? null)])),
+			new Set([...newModes, ...(twice.has(incoming) ? world.hubExecutables() : [])]),
+		);
+		await this.#disturbed(group, "");
+		if (group.some(({ waiting }) => waiting.has("late"))) {
+			await world.cycle("here");
+			world.aheadMs += minuteMs;
+		}
+		for (const { subject } of group) subject.isLate = true;
+		this.#afterCycle(group, "late", "a minute after the cycle");
+		for (const { subject } of group) subject.close();
+	}
+
+	/** Paths whose incoming change needs cycles of its own are apart; so is each with a wider act. */
+	#groups(): (readonly Experiment[])[] {
+		const groups = new Map<string, Experiment[]>();
+		for (const experiment of this.#experiments) {
+			const { trace, number } = experiment;
+			const key = isWide(trace) ? String(number) : twice.has(trace.incoming) ? trace.incoming : "";
+			groups.set(key, [...(groups.get(key) ?? []), experiment]);
+		}
+		return [...groups.values()];
 	}
 
 	/** @returns the findings, in the order of the traces */
@@ -281,26 +187,18 @@ export class Batch {
 		this.#trap.set();
 		try {
 			world.commitOnHub(
-				new Map<string, Buffer | string | null>([["README", Buffer.from("here\n")], ...this.#filesOf(this.#experiments, "before")]),
+				new Map<string, Buffer | string | null>([
+					["README", Buffer.from("here\n")],
+					...this.#experiments.flatMap((experiment) => [...experiment.before]),
+				]),
 			);
 			await world.cycle("here");
 			await world.cycle("there");
-			for (const { subject } of this.#experiments) if (subject.base !== null) subject.oldAppend = fs.openSync(subject.file, "a");
-			const between = this.#filesOf(this.#experiments, "between");
-			if (between.length > 0) {
-				world.commitOnHub(new Map(between));
-				await world.cycle("here");
-			}
-			const alone = this.#experiments.filter(({ trace }) => isWide(trace));
-			const together = this.#experiments.filter(({ trace }) => !isWide(trace));
+			for (const { subject } of this.#experiments) if (subject.base !== null) subject.openOld();
 			const failures = new Map<Experiment, string>();
-			for (const group of [...(together.length > 0 ? [together] : []), ...alone.map((experiment) => [experiment])]) {
-				world.commitOnHub(
-					new Map(this.#filesOf(group, "after")),
-					new Set(group.filter(({ trace }) => trace.incoming === "mode").map((experiment) => experiment.name)),
-				);
+			for (const group of this.#groups()) {
 				try {
-					await this.#disturbed(group);
+					await this.#runGroup(group);
 				} catch (error) {
 					for (const experiment of group) failures.set(experiment, `the cycle failed: ${(error as Error).stack}`);
 				}
@@ -312,10 +210,6 @@ export class Batch {
 		}
 	}
 
-	#filesOf(experiments: readonly Experiment[], commit: "before" | "between" | "after"): [string, Buffer | string | null][] {
-		return experiments.flatMap((experiment) => [...experiment[commit]]);
-	}
-
 	async #outcomes(failures: ReadonlyMap<Experiment, string>): Promise<Outcome[]> {
 		let general: string[];
 		try {
@@ -324,38 +218,21 @@ export class Batch {
 			general = [`a later cycle failed: ${(error as Error).stack}`];
 		}
 		const kept = this.#world.keptTokens();
+		const deleted = this.#world.deletedPaths();
 		return this.#experiments.map((experiment) => {
 			const failure = failures.get(experiment);
-			const problems = [...(failure === undefined ? [] : [failure]), ...general, ...this.#problemsOf(experiment, kept)];
+			const problems = [
+				...(failure === undefined ? [] : [failure]),
+				...general,
+				...experiment.problems(this.#world.tree(path.dirname(experiment.name)), kept, deleted),
+			];
 			return { trace: experiment.trace, problems, steps: experiment.steps, done: experiment.done };
 		});
-	}
-
-	#problemsOf({ name, subject, trace }: Experiment, kept: ReadonlySet<string>): string[] {
-		const { bytes, executable } = this.#world.tree(path.dirname(name));
-		const counts = new Map<string, number>();
-		for (const token of tokensIn(bytes)) counts.set(token, (counts.get(token) ?? 0) + 1);
-		const isMerged = subject.kind === "json" || subject.kind === "notes" || (subject.kind === "code" && subject.marks <= 1);
-		const isElsewhere = changesPlaces.has(trace.incoming);
-		const isRelaxed = subject.isRelaxed || !isMerged || isElsewhere;
-		const problems: string[] = [];
-		for (const [token, need] of subject.needs) {
-			const count = counts.get(token) ?? 0;
-			if (count > 1 && !subject.isRelaxed && (!isElsewhere || trace.incoming === "create"))
-				problems.push(`${token} is there ${count} times`);
-			if (count > 0 || need === "free") continue;
-			if (!kept.has(token)) problems.push(`${token} is lost`);
-			else if (need === "tree" && !isRelaxed) problems.push(`${token} is not in the tree`);
-		}
-		const wantsMode = subject.isExecutable || (trace.incoming === "mode" && trace.events.length === 0);
-		if (wantsMode && counts.size > 0 && executable.length === 0 && !subject.isRelaxed && (!isElsewhere || trace.incoming === "create"))
-			problems.push("it is not executable");
-		return problems.map((problem) => `${problem}; in the tree: ${[...counts.keys()].join(" ") || "nothing"}`);
 	}
 }
 
 /** The number of paths in one checkout, and of traces with wider acts one after the other in one workspace. */
-const pathsAtOnce = 400;
+const pathsAtOnce = 600;
 const wideInARow = 20;
 
 /**

@@ -4,8 +4,9 @@ import { WorkProgress } from "@robust-sync/service/work-progress";
 import { progressText } from "@robust-sync/workspace";
 import { fieldsOf } from "../../context/progress.ts";
 import { type Kind, kinds } from "./contents.ts";
-import { explore, type Incoming, incomings, type Outcome, parseTrace, traceText, type Way, ways } from "./explorer.ts";
+import { explore, type Outcome } from "./explorer.ts";
 import { complete, exploreWithin, quickTraces } from "./schedules.ts";
+import { type Incoming, incomings, parseTrace, traceText, type Way, ways } from "./traces.ts";
 
 // `npm run explore`: every interleaving of a checkout with concurrent writes of programs (docs/design/concurrent-writes.md).
 

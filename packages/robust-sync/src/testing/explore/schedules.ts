@@ -1,7 +1,8 @@
-import { actNames } from "./acts.ts";
+import { actNames, pairActs } from "./acts.ts";
 import type { Kind } from "./contents.ts";
-import { explore, type Incoming, isWide, type Outcome, parseTrace, type Trace, type Way, widerActs } from "./explorer.ts";
+import { explore, type Outcome } from "./explorer.ts";
 import { failuresFound } from "./found.ts";
+import { type Incoming, isWide, parseTrace, type Trace, type Way, widerActs } from "./traces.ts";
 
 /** The set of disturbances of a trace. */
 export interface Bounds {
@@ -20,9 +21,10 @@ export interface Bounds {
 const isChange = (step: string) => /m\d+$/.test(step);
 
 /** All acts at one step. A kill between two calls that change nothing is equal to one before the next change. */
-function actsAt(step: string, wide: boolean): string[] {
-	if (isChange(step)) return wide ? ["kill"] : [];
-	return [...actNames, ...(wide ? widerActs.filter((act) => act !== "kill") : [])];
+function actsAt(step: string, { incoming, isWithWider, isLast }: Extension): string[] {
+	if (isChange(step)) return isWithWider ? ["kill"] : [];
+	const acts = actNames.filter((name) => (incoming === "pair" || !pairActs.has(name)) && (!isLast || name !== "hold"));
+	return [...acts, ...(isWithWider ? widerActs.filter((act) => act !== "kill") : [])];
 }
 
 /** mulberry32: the same numbers for the same seed. */
@@ -40,14 +42,28 @@ function part<T>(all: readonly T[], share: number, next: () => number): T[] {
 	return share >= 1 ? [...all] : all.filter(() => next() < share);
 }
 
-/** Every trace with one act more than this one, at the step of its last act or after it. */
-export function extended({ trace, steps }: Outcome, wide: boolean): Trace[] {
+/** The acts that a trace is extended by. */
+interface Extension {
+	readonly incoming: Incoming;
+	/** With wider acts. */
+	readonly isWithWider: boolean;
+	/** No act follows: an act that only prepares another one changes nothing. */
+	readonly isLast: boolean;
+}
+
+/**
+ * Every trace with one act more than this one, at the step of its last act or after it.
+ * @param undisturbed the trace without acts: calls that change something are only counted there, and in traces with a wider act
+ */
+function extended({ trace, steps }: Outcome, extension: Extension, undisturbed: Outcome): Trace[] {
 	const last = trace.events.at(-1)?.step;
-	const all = [...steps.keys()];
-	// The steps in the map are in the order of their calls.
-	const from = last === undefined ? 0 : all.indexOf(last);
-	if (from < 0) return [];
-	return all.slice(from).flatMap((step) => actsAt(step, wide).map((act) => ({ ...trace, events: [...trace.events, { step, act }] })));
+	// The steps in the maps are in the order of their calls.
+	const after = (all: readonly string[]) => (last === undefined ? all : all.slice(all.includes(last) ? all.indexOf(last) : all.length));
+	const own = after([...steps.keys()]);
+	const changes = isWide(trace) || last === undefined ? [] : after([...undisturbed.steps.keys()]).filter(isChange);
+	return [...own, ...changes].flatMap((step) =>
+		actsAt(step, extension).map((act) => ({ ...trace, events: [...trace.events, { step, act }] })),
+	);
 }
 
 /**
@@ -63,13 +79,17 @@ export async function exploreWithin(
 	const next = random(seed);
 	const found = await explore([{ way, kind, incoming, events: [] }]);
 	report(found, 0);
+	const [undisturbed] = found as [Outcome];
 	let before = found;
 	for (let acts = 1; acts <= bound && !stop(); acts++) {
 		// Traces that failed, or were impossible, get no further acts. A share is taken of the last acts.
 		const base = before.filter(({ trace, problems, done }) => problems.length === 0 && done === trace.events.length);
 		const isLast = acts === bound;
 		const chosen = isLast || share >= 1 ? part(base, isLast && acts > 1 ? Math.sqrt(share) : 1, next) : part(base, Math.sqrt(share), next);
-		const traces = chosen.flatMap((outcome) => part(extended(outcome, wide), acts > 1 ? Math.sqrt(share) : isLast ? share : 1, next));
+		const extension = { incoming, isWithWider: wide, isLast };
+		const traces = chosen.flatMap((outcome) =>
+			part(extended(outcome, extension, undisturbed), acts > 1 ? Math.sqrt(share) : isLast ? share : 1, next),
+		);
 		let left = traces.length;
 		before = await explore(
 			traces,
@@ -84,13 +104,31 @@ export async function exploreWithin(
 	return found;
 }
 
-/** Calls of an undisturbed checkout that name the path: `npm run explore -- --only "notes change"` shows them. */
-const callsOfCheckout = 13;
+/** Calls of an undisturbed checkout that name the path, or both paths of a pair: `npm run explore -- --only "notes change"` shows them. */
+const callsOfCheckout = 15;
+const callsOfPair = 30;
 
-/** The traces of `npm test`: every act at each of these calls, and the traces that have failed once. */
+/** Acts of programs that had read, or opened, the file before the first of two incoming versions. */
+const oldActs = ["append-old", "rewrite-old", "rewrite-stale", "rename-stale"];
+
+/**
+ * The traces of `npm test`: every act at each call of a checkout; acts from before two checkouts, or between them, at each call of either; acts with
+ * both paths of a pair; acts a minute later; and the traces that have failed once.
+ */
 export function quickTraces(): Trace[] {
-	const steps = Array.from({ length: callsOfCheckout }, (_, index) => `c${index + 1}`);
-	return [...steps.flatMap((step) => actNames.map((act) => `notes change ${step}=${act}`)), ...failuresFound].map(parseTrace);
+	const at = (calls: number, acts: Iterable<string>, trace: (event: string) => string) =>
+		Array.from({ length: calls }, (_, index) => `c${index + 1}`).flatMap((step) => [...acts].map((act) => trace(`${step}=${act}`)));
+	const single = actNames.filter((name) => !pairActs.has(name) && !["hold", "drop", "drop-newest"].includes(name));
+	return [
+		...at(callsOfCheckout, single, (event) => `notes change ${event}`),
+		...at(callsOfCheckout, ["append-old", "rename-stale"], (event) => `notes change-twice f${event}`),
+		...at(callsOfCheckout, oldActs, (event) => `notes change-twice ${event}`),
+		...at(callsOfCheckout, ["rewrite-old", "rename-stale"], (event) => `notes change-twice fend=hold ${event}`),
+		...at(callsOfCheckout, ["drop"], (event) => `json change ${event}`),
+		...at(callsOfPair, ["over-other", "swap-other", "into-directory"], (event) => `notes pair ${event}`),
+		...["rewrite-stale", "rename-stale", "drop-newest"].map((act) => `json change late=${act}`),
+		...failuresFound,
+	].map(parseTrace);
 }
 
 /** The number of completed traces. */

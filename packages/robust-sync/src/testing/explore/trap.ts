@@ -48,6 +48,23 @@ const traps: Readonly<Record<string, boolean>> = {
 /** Those that name two files. */
 const twoPaths: ReadonlySet<string> = new Set(["copyFileSync", "linkSync", "symlinkSync", "renameSync"]);
 
+/** Those that change nothing if their result is there already. */
+const makesOrRemoves: ReadonlySet<string> = new Set(["mkdirSync", "rmSync", "rmdirSync", "unlinkSync"]);
+
+/** Commands of git that change nothing. */
+const reading: ReadonlySet<string> = new Set([
+	"cat-file",
+	"diff-tree",
+	"for-each-ref",
+	"log",
+	"ls-files",
+	"ls-remote",
+	"ls-tree",
+	"merge-base",
+	"rev-list",
+	"rev-parse",
+]);
+
 const writing = fs.constants.O_WRONLY | fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_TRUNC;
 
 function isWriting(flags: unknown): boolean {
@@ -87,7 +104,7 @@ export class Trap {
 		for (const [name, changes] of Object.entries(traps)) {
 			const real = functions[name] as Function;
 			this.#real.set(name, real);
-			functions[name] = (...args) => trap.#pass(name, args, changes || (name === "openSync" && isWriting(args[1])), () => real(...args));
+			functions[name] = (...args) => trap.#pass(name, args, trap.#isChange(name, args, changes), () => real(...args));
 		}
 		syncBuiltinESMExports();
 		FileExchanger.prototype.exchange = async function (a, b) {
@@ -102,7 +119,7 @@ export class Trap {
 			return await trap.#copyAttributes.call(this, from, to);
 		};
 		Repository.prototype.run = async function (args, options) {
-			trap.#meet(`git ${args[0]}`, [], true);
+			trap.#meet(`git ${args[0]}`, [], !reading.has(args[0] ?? ""));
 			const result = await trap.#run.call(this, args, options);
 			if (trap.#isDead) throw new Killed();
 			return result;
@@ -133,6 +150,18 @@ export class Trap {
 	kill(): never {
 		this.#isDead = true;
 		throw new Killed();
+	}
+
+	/** Whether a call changes something at this moment: one that makes what is there, or removes what is not, does not. */
+	#isChange(name: string, args: readonly unknown[], changes: boolean): boolean {
+		if (!this.#isEnabled || this.#isInside) return false;
+		if (name === "openSync") return isWriting(args[1]);
+		if (!makesOrRemoves.has(name)) return changes;
+		try {
+			return (this.#real.get("lstatSync")?.(args[0], { throwIfNoEntry: false }) !== undefined) !== (name === "mkdirSync");
+		} catch {
+			return true;
+		}
 	}
 
 	#meet(name: string, paths: readonly unknown[], changes: boolean): void {

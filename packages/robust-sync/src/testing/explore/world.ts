@@ -24,9 +24,16 @@ export class World extends Scratch {
 	aheadMs = 0;
 	/** The same for the clock that a person can set, on top. */
 	stepMs = 0;
-	readonly #clock: MonotonicClock = { bootId: monotonicClock.bootId, now: () => monotonicClock.now() + this.aheadMs };
+	#stops = 0;
+	#stoppedAt: number | null = null;
+	readonly #clock: MonotonicClock = {
+		bootId: monotonicClock.bootId,
+		now: () => monotonicClock.now() + this.aheadMs - this.#stoppedForMs(),
+	};
 	readonly #memories = new Map<string, ReturnType<typeof newMemory>>();
 	readonly #repositories = new Map<string, Repository>();
+	/** The first node's top directory, after its last cycle. */
+	#top: fs.Dirent[] | null = null;
 
 	constructor() {
 		super("explore", memoryDirectory);
@@ -52,16 +59,57 @@ export class World extends Scratch {
 		if (status !== 0) throw new Error(stderr.toString("utf8"));
 	}
 
+	/** The executable files on the hub. */
+	hubExecutables(): Set<string> {
+		const entries = this.git("hub.git", "ls-tree", "-r", "-z", "main").split("\0");
+		return new Set(entries.filter((entry) => entry.startsWith("100755 ")).map((entry) => entry.slice(entry.indexOf("\t") + 1)));
+	}
+
+	/** The contents of files on the hub; no entry if there is none at that path. */
+	hubFiles(names: readonly string[]): Map<string, Buffer> {
+		const options = { input: names.map((name) => `main:${name}\n`).join(""), env: personEnvironment(this.directory), maxBuffer: 1 << 30 };
+		const { stdout } = spawnSync("git", ["--git-dir", this.path("hub.git"), "cat-file", "--batch"], options);
+		const found = new Map<string, Buffer>();
+		let at = 0;
+		for (const name of names) {
+			const end = stdout.indexOf(0x0a, at);
+			const [, type, size] = /^[0-9a-f]+ (\w+) (\d+)$/.exec(stdout.subarray(at, end).toString("latin1")) ?? [];
+			at = end + 1;
+			if (size === undefined) continue;
+			if (type === "blob") found.set(name, stdout.subarray(at, at + Number(size)));
+			at += Number(size) + 1;
+		}
+		return found;
+	}
+
 	/** One cycle of a node, as in its daemon. */
 	async cycle(name: "here" | "there"): Promise<CycleResult> {
+		this.#top = null;
 		const known = this.#memories.get(name);
 		const memory = known ?? newMemory(new WorkspacePaths(this.path(name)), true, this.#clock);
 		this.#memories.set(name, memory);
 		const repository = this.#repositories.get(name) ?? (await this.open(name));
 		this.#repositories.set(name, repository);
 		const config = parseConfig({ NODE_NAME: name, GUARD: "0", SYNC_SECRETS: "off", SYNC_PUSH_INTERVAL: "0" });
-		const now = () => Date.now() + this.aheadMs + this.stepMs;
+		const now = () => Date.now() + this.aheadMs + this.stepMs - this.#stoppedForMs();
 		return await runCycle(await cycleContext(this, name, { memory, repository, config, log: silent, now }));
+	}
+
+	/** How long our clocks have been stopped, milliseconds. */
+	#stoppedForMs(): number {
+		return this.#stoppedAt === null ? 0 : performance.now() - this.#stoppedAt;
+	}
+
+	/** Stops our clocks, until all that have stopped them let them go on. They catch up then. @returns `isNow`: they show the present time */
+	stopClock(): { isNow: boolean; goOn: () => void } {
+		const isNow = this.#stoppedForMs() < 200;
+		this.#stoppedAt ??= performance.now();
+		this.#stops++;
+		const goOn = () => {
+			this.#stops--;
+			if (this.#stops === 0) this.#stoppedAt = null;
+		};
+		return { isNow, goOn };
 	}
 
 	/** The process of a node was killed, and a new one begins. */
@@ -123,12 +171,17 @@ export class World extends Scratch {
 		}
 	}
 
+	/** The entries of the first node's top directory with this name, or with a name for a file beside it. */
+	#entriesOf(name: string): readonly fs.Dirent[] {
+		this.#top ??= fs.readdirSync(this.path("here"), { withFileTypes: true });
+		return this.#top.filter((entry) => entry.name === name || entry.name.startsWith(`${name}~`));
+	}
+
 	/** The files on disk below a directory of the first node, or beside it: contents, targets of links; and the executable ones. */
 	tree(directory: string): { bytes: Buffer; executable: string[] } {
 		const parts: Buffer[] = [];
 		const executable: string[] = [];
-		const names = fs.readdirSync(this.path("here"), { withFileTypes: true });
-		const own = names.filter(({ name }) => name === directory || name.startsWith(`${directory}~`));
+		const own = this.#entriesOf(directory);
 		for (const file of own.flatMap((entry) =>
 			entry.isDirectory() ? [...this.#filesBelow(`here/${entry.name}`)] : [`here/${entry.name}`],
 		)) {
@@ -141,6 +194,12 @@ export class World extends Scratch {
 			parts.push(Buffer.from("\n"));
 		}
 		return { bytes: Buffer.concat(parts), executable };
+	}
+
+	/** The paths that a commit of a node deletes. */
+	deletedPaths(): Set<string> {
+		const log = this.git("here", "log", "-z", "--no-merges", "--no-renames", "--diff-filter=D", "--name-only", "--format=", "main");
+		return new Set(log.split("\0"));
 	}
 
 	/** Every mark in history and in saved versions. */
