@@ -9,13 +9,13 @@ export const explorerMutants = {
 	"foreign-write-as-ours": {
 		trace: "notes change c*=rewrite-stale",
 		file: swapFiles,
-		find: "const isIntact = hasContentOf(file.version, stats) && this.#hasMode(file.mode, stats);",
+		find: "const isIntact = hasContentOf(file.version, stats) && this.#hasMode(name, file.mode, stats);",
 		replacement: "const isIntact = true;",
 	},
 	"directory-stays-in-the-backup": {
 		trace: "notes change c*=directory c+=kill",
 		file: takenFiles,
-		find: "if (stats?.isDirectory()) this.#putDirectoryBeside(change.path, file);",
+		find: "if (stats?.isDirectory()) this.#keepDirectoryBeside(change.path, file);",
 		replacement: "",
 	},
 	"mode-of-the-first-look": {
@@ -39,8 +39,8 @@ export const explorerMutants = {
 	"loser-of-a-late-merge-is-not-saved": {
 		trace: "json change c*=append",
 		file: /robust-sync\/src\/checkout\/foreign-writes\.ts$/,
-		find: "for (const commit of commits) to = ",
-		replacement: "for (const commit of commits.slice(1)) to = ",
+		find: "for (const commit of commits) {",
+		replacement: "for (const commit of commits.slice(1)) {",
 	},
 	"no-journal": {
 		trace: "notes change 1=open-append m*=kill",

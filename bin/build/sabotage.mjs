@@ -26,6 +26,9 @@ export const sabotageNames = Object.keys(sabotages);
 /** A plugin of esbuild that inserts one of these faults. */
 export const sabotagePlugin = (name) => mistakePlugin(name, sabotages[name]);
 
+/** The number of places in a source that a fault replaces: one, or it has to be brought up to date. */
+export const placesOf = ({ find }, source) => readFileSync(source, "utf8").split(find).length - 1;
+
 /** A plugin of esbuild that inserts a fault. @throws when the source does not have the text any more */
 export function mistakePlugin(name, { file, find, replacement }) {
 	return {
