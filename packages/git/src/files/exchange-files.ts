@@ -39,7 +39,7 @@ while (defined(my $what = <STDIN>)) {
 }`;
 
 /**
- * Swaps what two paths name, in one step: neither is ever missing, and nothing is overwritten (renameat2(2), RENAME_EXCHANGE).
+ * Swaps the files at two paths, in one step: neither is ever missing, and nothing is overwritten (renameat2(2), RENAME_EXCHANGE).
  * Node has no such call; perl, an essential package of Debian, makes it. Where that is impossible, `exchange` returns false.
  */
 export class FileExchanger {

@@ -34,7 +34,7 @@ export function keepPermissions(file: string, replaced: fs.Stats, gitMode: strin
 			}
 		}
 	}
-	// The bits of a group that it does not have would be another group's.
+	// Without the group, its bits would apply to another group.
 	const now = isOwned ? own : fs.lstatSync(file);
 	const bits = keptBits(replaced.mode, gitMode) & (now.gid === replaced.gid ? 0o777 : 0o707);
 	if ((now.mode & 0o7777) !== bits) setBits(file, bits);
@@ -59,7 +59,7 @@ export function mergedMode(before: string | undefined, onDisk: fs.Stats, after: 
 	return there === before ? after : there;
 }
 
-/** A program has changed the permission bits of a file at the moment when ours took its place: ours gets the same change. */
+/** Gives our file the permission bits that a program set on the old file at the moment of the swap. */
 export function carryBits(file: string, before: fs.Stats, after: fs.Stats): void {
 	const changed = (before.mode ^ after.mode) & 0o777;
 	if (changed === 0 || !before.isFile() || !after.isFile()) return;

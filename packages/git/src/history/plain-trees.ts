@@ -77,7 +77,7 @@ export class PlainTrees {
 			}
 	}
 
-	/** Of most trees nearly all is as it was in the tree before at the same place. */
+	/** Most trees differ little from the tree before at the same place. */
 	#scan(content: Buffer, place: string): PlacedTree {
 		const base = this.#last.get(place) ?? null;
 		const changes = base === null ? null : scanChanges(content, base.tree, this.#idLength, this.#blobs);

@@ -51,7 +51,7 @@ interface Verdict {
 	/** The tree without refused entries. */
 	readonly tree: Oid;
 	readonly refused: readonly string[];
-	/** The distinct directories in it, and how many entries are none. */
+	/** The distinct directories in it, and the number of other entries. */
 	readonly children: readonly Verdict[];
 	readonly files: number;
 	/** Paths of files, counted as often as they are there. */

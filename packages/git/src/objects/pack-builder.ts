@@ -14,7 +14,7 @@ const maxInsert = 0x7f;
 /** As in git's own packs. */
 const maxDepth = 50;
 const headerBytes = 12;
-/** More than the length of an object, the distance of a base and the frame of zlib take. */
+/** An upper bound for the length of an object, the distance of its base and the frame of zlib. */
 const frameBytes = 64;
 
 /** The last object of a series. */

@@ -117,7 +117,7 @@ function entryAt(starts: readonly number[], offset: number): number {
 	return low;
 }
 
-/** Scans the entries of some bytes, up to the first that is damaged: there `to` is. */
+/** Scans the entries of some bytes. `to` is the offset of the first damaged one, or the end. */
 function scanRange(content: Buffer, from: number, limit: number, idLength: number, wanted: { has(id: string): boolean }): ScannedTree {
 	const text = content.toString("latin1", from, limit);
 	const directories: { ids: string[]; offsets: number[]; names: string[] } = { ids: [], offsets: [], names: [] };

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 
-/** What a person, or a crash, may have left open in a repository (git-status(1) names the same). */
+/** The operations that a person, or a crash, may leave open in a repository, as in git-status(1). */
 export type OperationName = "merge" | "rebase" | "am" | "cherry-pick" | "revert" | "bisect";
 
 export interface OperationInProgress {

@@ -28,7 +28,7 @@ export function scanIni(text: string, syntax: IniSyntax): Block {
 	let lead = "";
 	/** The start of the next line. */
 	let at = 0;
-	/** Quotes without a further one: a string that does not end here ends nowhere below. */
+	/** Quotes that do not occur again: a string that they open would never end. */
 	const endless = new Set<string>();
 	const close = () => {
 		if (section !== null) sections.push(item({ ...section, indent: "", value: block(false, section.items, ""), tail: "" }));

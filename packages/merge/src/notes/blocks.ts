@@ -79,7 +79,7 @@ export function mergeBlocks(versions: Versions, lost: Lost): void {
 	}
 }
 
-/** Are two blocks that both sides added at one place one? If they are mostly the same lines, or data where the note had none of it (the settings of a board). */
+/** Are two blocks, added by both sides at one place, the same block? Yes if they are mostly the same lines, or data where the note had none of it (the settings of a board). */
 function isOneBlock(one: FencedBlock, other: FencedBlock, isKnown: boolean): boolean {
 	if (isAlike(one, other)) return true;
 	return !isKnown && one.language === other.language && isData(one.language, fromLatin1(one.inner), fromLatin1(other.inner));

@@ -347,7 +347,7 @@ async function begin(context: IntegrateContext, journal: Journal, known: Resolut
 	return await carryOut(context, journal, false, known);
 }
 
-/** Both at once: brings this node from `ours` to a commit that contains `theirs`. */
+/** Plans and carries out: brings this node from `ours` to a commit that contains `theirs`. */
 export async function integrate(context: IntegrateContext, ref: string, ours: Oid | null, theirs: Oid): Promise<Integration> {
 	return await carryOutPlan(context, ref, await planIntegration(context.repository, ours, theirs));
 }

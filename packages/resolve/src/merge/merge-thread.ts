@@ -72,7 +72,7 @@ export class MergeThread {
 		if (this.#idle) clearTimeout(this.#idle);
 		this.#idle = null;
 		if (this.#worker) return this.#worker;
-		// Whatever the main thread was started with (a profiler, a debugger) is not for the thread.
+		// The options of the main thread (a profiler, a debugger) are not for the thread.
 		const worker = new Worker(file, { name: "merge", execArgv: [], resourceLimits: this.#limits });
 		this.#worker = worker;
 		worker.on("message", ({ id, answers }: { id: number; answers: MergeAnswer[] }) => {

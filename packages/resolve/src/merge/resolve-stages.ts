@@ -8,15 +8,15 @@ import { byRole } from "./resolve-merge.ts";
 export interface UnmergedPaths {
 	/** Stages 1, 2 and 3 of each: base, ours, theirs. */
 	readonly stages: ReadonlyMap<GitPath, Stages>;
-	/** What is merged already: git attributes are read from it. */
+	/** The tree of the paths that are merged already: git attributes are read from it. */
 	readonly tree: Oid;
 	/** A directory of our own on the workspace's file system. */
 	readonly staging: string;
 }
 
 /**
- * Settles paths by the same rules as a merge, from their stages alone: for a rebase, a cherry-pick, a revert, a stash, where what is being
- * applied ("theirs") is the later side of every path. Writes merged contents to the object database, and nothing else.
+ * Settles paths by the same rules as a merge, from their stages alone: for a rebase, a cherry-pick, a revert, a stash, where the
+ * applied commit ("theirs") is the later side of every path. Writes merged contents to the object database, and nothing else.
  * @throws GitError
  */
 export async function resolveStages(repository: Repository, { stages, tree, staging }: UnmergedPaths): Promise<ResolvedFile[]> {
