@@ -91,15 +91,20 @@ export class HistoryRewriter {
 	}
 
 	/** Trees that no new commit has, and that had something of what was replaced. */
-	get replacedTrees(): Set<Oid> {
+	get replacedTrees(): Oid[] {
+		// Without paths, each tree has one result.
+		const isPlain = this.#rule.paths.length === 0 && this.#listed.size === 0;
 		const kept = new Set<string>();
-		const replaced = new Set<string>();
+		for (const [key, id] of this.#results) if (id !== null && !(isPlain && id === key)) kept.add(id);
+		const replaced: Oid[] = [];
+		const seen = new Set<string>();
 		for (const [key, id] of this.#results) {
-			const before = key.slice(0, this.#idLength);
-			if (id !== null) kept.add(id);
-			if (id !== before) replaced.add(before);
+			const before = key.length === this.#idLength ? key : key.slice(0, this.#idLength);
+			if (id === before || kept.has(before) || seen.has(before)) continue;
+			if (!isPlain) seen.add(before);
+			replaced.push(hex(before));
 		}
-		return new Set([...replaced].filter((id) => !kept.has(id)).map(hex));
+		return replaced;
 	}
 
 	/** Blobs that were taken out by path and that no new tree has at another one. */

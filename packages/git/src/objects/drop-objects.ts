@@ -164,19 +164,24 @@ function removeLoose(objects: string, oids: OidSet): void {
 
 /** Every object of a repository, reachable or not, by type. @throws GitError */
 export async function listAllObjects(repository: Repository): Promise<Record<"commit" | "tree" | "blob" | "tag", Oid[]>> {
-	const found: Record<string, Oid[]> = { commit: [], tree: [], blob: [], tag: [] };
+	const found: Record<"commit" | "tree" | "blob" | "tag", Oid[]> = { commit: [], tree: [], blob: [], tag: [] };
+	const { commit, tree, blob, tag } = found;
 	let rest = "";
-	await repository.run(["cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objecttype) %(objectname)"], {
+	await repository.run(["cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objectname) %(objecttype)"], {
 		onOutput: (chunk) => {
-			const lines = (rest + chunk.toString("latin1")).split("\n");
-			rest = lines.pop() ?? "";
-			for (const line of lines) {
-				const [type = "", oid = ""] = line.split(" ");
-				found[type]?.push(oid);
+			const text = rest + chunk.toString("latin1");
+			let start = 0;
+			for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
+				const space = text.indexOf(" ", start);
+				const type = text.slice(space + 1, end);
+				const list = type === "blob" ? blob : type === "tree" ? tree : type === "commit" ? commit : type === "tag" ? tag : null;
+				list?.push(text.slice(start, space));
+				start = end + 1;
 			}
+			rest = text.slice(start);
 		},
 	});
-	return found as Record<"commit" | "tree" | "blob" | "tag", Oid[]>;
+	return found;
 }
 
 /**

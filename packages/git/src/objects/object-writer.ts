@@ -81,12 +81,11 @@ export class ObjectWriter implements ObjectSink {
 	/** @returns the id that the object has */
 	add(object: NewObject): Oid {
 		const oid = objectOid(object, this.#store.objectFormat);
-		if (this.#objects.has(oid)) return oid;
-		if (this.#present?.has(oid)) {
-			this.outside.add(oid);
+		const isNew = this.#present === null ? !this.#objects.has(oid) : this.#present.addNew(oid);
+		if (!isNew) {
+			if (!this.#objects.has(oid)) this.outside.add(oid);
 			return oid;
 		}
-		this.#present?.add(oid);
 		this.#objects.set(oid, object);
 		this.#bytes += object.content.length;
 		return oid;

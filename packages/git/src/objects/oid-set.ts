@@ -40,12 +40,19 @@ export class OidSet {
 		this.addAt(this.#bytes(oid), 0);
 	}
 
-	addAt(bytes: Buffer, offset: number): void {
+	/** @returns whether it is new */
+	addNew(oid: Oid): boolean {
+		return this.addAt(this.#bytes(oid), 0);
+	}
+
+	/** @returns whether it is new */
+	addAt(bytes: Buffer, offset: number): boolean {
 		const slot = this.#slotOf(bytes, offset);
-		if (this.#slots[slot] !== 0) return;
+		if (this.#slots[slot] !== 0) return false;
 		bytes.copy(this.#ids, this.#size * this.#idLength, offset, offset + this.#idLength);
 		this.#slots[slot] = ++this.#size;
 		if (2 * this.#size >= this.#slots.length) this.#grow();
+		return true;
 	}
 
 	*[Symbol.iterator](): Generator<Oid> {

@@ -159,7 +159,7 @@ export async function applyForget(
 	scrubOwnFiles(context, scrub);
 	await rewriteGitFiles(repository, scrub);
 	faultPoint("forget-scrubbed");
-	const dropped = new OidSet(idLengthOf(store));
+	const dropped = new OidSet(idLengthOf(store), [], rewritten.dropped.size + onDisk.size);
 	for (const oids of [rewritten.dropped, onDisk])
 		for (const oid of oids) if (!rewritten.removed.has(oid) || removed.has(oid)) dropped.add(oid);
 	// Another process may have made a ref of an old commit meanwhile: then everything is done once more.

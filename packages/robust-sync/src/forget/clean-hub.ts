@@ -63,7 +63,7 @@ async function cleanRemote(repository: Repository, config: Config, remote: strin
 		if (still !== undefined)
 			return `the hub has other branches or reflogs with the old history (${still.slice(0, 12)}): remove them there; then ${byHand}`;
 		const reachable = new Set(await listed("--objects", "--no-object-names"));
-		const gone = new OidSet(idLengthOf(hub));
+		const gone = new OidSet(idLengthOf(hub), [], dropped.size);
 		for (const oid of dropped) if (!reachable.has(oid)) gone.add(oid);
 		const donor = isKnown && !(await hasOwnWay(hub)) ? repository : null;
 		const left = await dropObjects(hub, gone, isKnown ? applied.packs : new Set(), donor);

@@ -30,7 +30,7 @@ export interface Rewritten {
 	readonly blobs: ReadonlyMap<Oid, Oid>;
 	readonly removed: ReadonlySet<Oid>;
 	/** Objects that nothing needs afterwards. */
-	readonly dropped: ReadonlySet<Oid>;
+	readonly dropped: OidSet;
 	/** All objects that were there, and those that were written. */
 	readonly objects: OidSet;
 	/** Packs that were written for it and have no object that is dropped. */
@@ -179,11 +179,13 @@ export async function rewriteAll(
 		const tags = await rewriter.tags(objects.tag);
 		await writer.flush();
 		const removed = rewriter.removedBlobs;
-		const dropped = new Set([...blobs.keys(), ...removed].filter((oid) => all.has(oid)));
-		for (const oid of [...rewriter.replacedTrees, ...rewriter.commits.keys(), ...tags.keys()]) dropped.add(oid);
+		const { replacedTrees, commits } = rewriter;
+		const dropped = new OidSet(idLengthOf(store), [], replacedTrees.length + commits.size + tags.size);
+		for (const oids of [blobs.keys(), removed]) for (const oid of oids) if (all.has(oid)) dropped.add(oid);
+		for (const oids of [replacedTrees, commits.keys(), tags.keys()]) for (const oid of oids) dropped.add(oid);
 		// If paths are removed, one map may remove an object that another one wrote.
 		const packs = new Set(names.length > 0 ? [] : [...(known?.written ?? []), ...writer.packs]);
 		const treeInPlace = (oid: Oid) => rewriter.treeInPlace(oid);
-		return { commits: rewriter.commits, tags, treeInPlace, blobs, removed, dropped, objects: all, packs };
+		return { commits, tags, treeInPlace, blobs, removed, dropped, objects: all, packs };
 	});
 }
