@@ -39,6 +39,13 @@ export function formlessTestNames(text) {
 	return testNames(text).filter((name) => !form.test(name));
 }
 
+/** @returns the files of the repository that a document links to, or names by a path from the top; from the top, without anchors */
+export function namedFiles(file, text) {
+	const links = [...text.matchAll(/\]\((?!\w+:|#)([^)#\s]+)(?:#[^)]*)?\)/g)].map(([, target]) => path.join(path.dirname(file), target));
+	const paths = [...text.matchAll(/`((?:packages|bin|deploy|docs|bench)\/[\w./-]+\.(?:tsx?|mjs|md|sh|json))`/g)].map(([, name]) => name);
+	return [...links, ...paths];
+}
+
 /** The problem of a group of sentences, if there are more than the bound. @param found `{ where, what }` */
 export function overBound(found, bound, rule) {
 	if (found.length <= bound) return [];
@@ -58,12 +65,15 @@ export function checkLanguage() {
 	const spellings = [];
 	const names = [];
 	const formless = [];
+	const missing = [];
 	for (const file of files) {
 		// The test of these rules holds what they forbid.
 		if (file === "bin/build/language.test.ts") continue;
 		const text = readFileSync(path.join(root, file), "utf8");
 		for (const word of others) for (const [what] of text.matchAll(word)) spellings.push({ where: file, what });
 		for (const word of banned) for (const [what] of text.matchAll(word)) words.push({ where: file, what });
+		if (file.endsWith(".md"))
+			for (const what of namedFiles(file, text)) if (!existsSync(path.join(root, what))) missing.push({ where: file, what });
 		if (!file.endsWith(".test.ts")) continue;
 		for (const what of longTestNames(text)) names.push({ where: file, what });
 		for (const what of formlessTestNames(text)) formless.push({ where: file, what });
@@ -72,6 +82,7 @@ export function checkLanguage() {
 		...overBound(words, bounds.bannedWords, "words of docs/glossary.md's list"),
 		...overBound(spellings, bounds.otherSpellings, "terms that docs/glossary.md spells another way"),
 		...overBound(names, bounds.longTestNames, `names of tests above ${maxTestNameLength} characters`),
+		...overBound(missing, 0, "names of files in documents, where there is no such file"),
 		...overBound(formless, bounds.formlessTestNames, "names of tests without '<subject>: <condition> → <outcome>'"),
 	];
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "@jest/globals";
-import { bannedWords, formlessTestNames, longTestNames, otherSpellings, overBound } from "./language.mjs";
+import { bannedWords, formlessTestNames, longTestNames, namedFiles, otherSpellings, overBound } from "./language.mjs";
 
 const glossary = readFileSync(path.resolve(import.meta.dirname, "../../docs/glossary.md"), "utf8");
 
@@ -27,6 +27,11 @@ test("language: a name without subject, condition and outcome → named", () => 
 	const text = 'test("goes on", run);\ntest.each([["(", 1]])("disk: %s → named", run);\ntest(`full → held`, run);';
 	expect(formlessTestNames(text)).toEqual(["goes on", "full → held"]);
 	expect(formlessTestNames(`describe("disk:", () => {${text}});`)).toEqual(["goes on"]);
+});
+
+test("language: a document names files → links and paths from the top, nothing else", () => {
+	const text = "[a](../x.md#y), [b](https://x.org/z.md), [c](#d), `bench/e.ts`, `held.ts`, `packages/merge`, ![f](g.svg)";
+	expect(namedFiles("docs/start/h.md", text)).toEqual(["docs/x.md", "docs/start/g.svg", "bench/e.ts"]);
 });
 
 test("language: more than the bound → one problem that names files; as many → none", () => {

@@ -34,7 +34,7 @@ export function keepPermissions(file: string, replaced: fs.Stats, gitMode: strin
 			}
 		}
 	}
-	// Without the group, its bits would apply to another group.
+	// If the group differs, its bits would apply to another group.
 	const now = isOwned ? own : fs.lstatSync(file);
 	const bits = keptBits(replaced.mode, gitMode) & (now.gid === replaced.gid ? 0o777 : 0o707);
 	if ((now.mode & 0o7777) !== bits) setBits(file, bits);
