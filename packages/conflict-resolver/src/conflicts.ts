@@ -10,7 +10,7 @@ import {
 	type TreeEntry,
 	withObjectReader,
 } from "@robust-sync/git";
-import { kindOf, MAX_MERGED_BYTES } from "@robust-sync/merge";
+import { kindOf, maxMergedBytes } from "@robust-sync/merge";
 import { type Timestamp, timestamp } from "@robust-sync/system/timestamps";
 import { isOwnName } from "@robust-sync/workspace";
 import { type OperationState, readOperation } from "./operation-state.ts";
@@ -96,7 +96,7 @@ export async function listConflicts({ repository }: ResolverContext): Promise<Un
 					kinds.set(path, kindOfContents(path, unmerged.get(path) as Stages, held));
 					held = new Map();
 				},
-				MAX_MERGED_BYTES,
+				maxMergedBytes,
 			),
 		),
 	]);

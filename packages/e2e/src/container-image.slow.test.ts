@@ -43,7 +43,7 @@ afterAll(async () => {
 	fs.rmSync(directory, { recursive: true, force: true });
 }, 120_000);
 
-const buildah = (...args: string[]) => must([...inside, "buildah", ...storage, ...args], { timeout_ms: 900_000 });
+const buildah = (...args: string[]) => must([...inside, "buildah", ...storage, ...args], { timeoutMs: 900_000 });
 const podman = (...args: string[]) => must([...apart, "podman", ...storage, "--cgroup-manager", "cgroupfs", ...args]);
 
 /** The image that the Dockerfile begins with: Debian, Node with npm, and the user node. */
@@ -51,7 +51,7 @@ async function baseImage(name: string): Promise<void> {
 	const root = await rootFileSystem();
 	const container = (await buildah("from", "scratch")).trim();
 	const mount = (await buildah("mount", container)).trim();
-	const put = async (...argv: string[]) => await must([...inside, ...argv], { timeout_ms: 300_000 });
+	const put = async (...argv: string[]) => await must([...inside, ...argv], { timeoutMs: 300_000 });
 	await put("cp", "-a", `${root}/.`, mount);
 	const npm = path.dirname(path.dirname(fs.realpathSync(execFileSync("sh", ["-c", "command -v npm"], { encoding: "utf8" }).trim())));
 	const local = path.join(mount, "usr/local");

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 
 /** git's own rule for binary content: a NUL among the first 8000 bytes (buffer_is_binary in git's xdiff-interface.c). */
-const BINARY_PROBE_BYTES = 8000;
+const binaryProbeBytes = 8000;
 
 /** Are two contents the same bytes? */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
@@ -32,19 +32,19 @@ export function toLatin1(bytes: Uint8Array): string {
 	const known = texts?.get(bytes);
 	if (known !== undefined) return known;
 	const text = asBuffer(bytes).toString("latin1");
-	if (text.length >= MIN_KEPT_BYTES) texts?.set(bytes, text);
+	if (text.length >= minKeptBytes) texts?.set(bytes, text);
 	return text;
 }
 
 /** The inverse of {@link toLatin1}. */
 export function fromLatin1(text: string): Uint8Array {
 	const bytes = Buffer.from(text, "latin1");
-	if (text.length >= MIN_KEPT_BYTES) texts?.set(bytes, text);
+	if (text.length >= minKeptBytes) texts?.set(bytes, text);
 	return bytes;
 }
 
 /** Decoding a shorter content is quicker than a lookup. */
-const MIN_KEPT_BYTES = 4096;
+const minKeptBytes = 4096;
 
 /** Decodes a one-character-per-byte string as UTF-8 (invalid sequences become U+FFFD). */
 export function latin1ToUtf8(text: string): string {
@@ -53,7 +53,7 @@ export function latin1ToUtf8(text: string): string {
 
 /** Is the content binary, as git sees it? UTF-16 counts as binary, as in git. */
 export function isBinary(bytes: Uint8Array): boolean {
-	return asBuffer(bytes).subarray(0, BINARY_PROBE_BYTES).includes(0);
+	return asBuffer(bytes).subarray(0, binaryProbeBytes).includes(0);
 }
 
 /** Is the content valid UTF-8 (RFC 3629)? */

@@ -10,7 +10,7 @@ const BEFORE = /^(?:@|#|\/\/|\/\*| \*|--|;)/;
 /** Lines that belong to the declaration above: indented ones, and its closing line. */
 const INSIDE = /^(?:[ \t]|[)\]}]|end\b)/;
 
-const STEPS_PER_LINE = 60;
+const stepsPerLine = 60;
 
 /** A declaration, or the text between two of them. */
 interface Unit {
@@ -59,7 +59,7 @@ function withoutEnd(line: string): string {
 
 function lines(text: string): string[] {
 	const all = text.split("\n").map(withoutEnd);
-	spend(STEPS_PER_LINE * all.length);
+	spend(stepsPerLine * all.length);
 	return all;
 }
 

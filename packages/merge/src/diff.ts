@@ -9,7 +9,7 @@ export const UNMATCHED = -1;
  * matching pairs × shorter length. Up to this many steps it is used directly (well under 100 ms); above,
  * the sequences are first cut at elements that are unique in both.
  */
-const LCS_STEP_LIMIT = 4_000_000;
+const lcsStepLimit = 4_000_000;
 
 /**
  * Aligns two sequences of interned elements: equal numbers are equal elements.
@@ -46,7 +46,7 @@ function alignRange(a: Int32Array, b: Int32Array, match: Int32Array): void {
 		const pairs = matchingPairs(piece, a, b, tables);
 		if (pairs === 0) continue;
 		const steps = (pairs ?? 0) * Math.min(aEnd - aStart, bEnd - bStart);
-		if (steps <= LCS_STEP_LIMIT) {
+		if (steps <= lcsStepLimit) {
 			spend(steps);
 			alignByLcs(a, aStart, aEnd, b, bStart, bEnd, match);
 			continue;
@@ -132,7 +132,7 @@ function alignByEdits(a: Int32Array, aStart: number, aEnd: number, b: Int32Array
 		}
 		spend(steps - spent);
 		spent = steps;
-		if (steps > EDIT_STEP_LIMIT || edits === MAX_EDITS) return;
+		if (steps > editStepLimit || edits === maxEdits) return;
 	}
 
 	function walkBack(lastDiagonal: number, lastEdits: number): void {
@@ -147,10 +147,10 @@ function alignByEdits(a: Int32Array, aStart: number, aEnd: number, b: Int32Array
 }
 
 /** About a tenth of a second. */
-const EDIT_STEP_LIMIT = 20_000_000;
+const editStepLimit = 20_000_000;
 
 /** The backtrack needs twice the square of it in bytes: 18 MB. */
-const MAX_EDITS = 3_000;
+const maxEdits = 3_000;
 
 /** Elements that occur exactly once in both ranges, thinned to a longest increasing run, in order. */
 function uniqueAnchors([aStart, aEnd, bStart, bEnd]: Range, a: Int32Array, b: Int32Array, tables: Tables): [number, number][] {

@@ -7,7 +7,7 @@ import { withoutRepeatedKeys } from "./json/repeated-keys.ts";
 import { strict } from "./json/strict.ts";
 import { isNotebookText } from "./json/text-lines.ts";
 import { ARRAY, type JsonTree } from "./json/tree.ts";
-import { baseName, extensionOf, MAX_MERGED_BYTES } from "./kind.ts";
+import { baseName, extensionOf, maxMergedBytes } from "./kind.ts";
 import { mergeLater } from "./later.ts";
 import type { Merged, Sides } from "./sides.ts";
 import { isJsonInBytes } from "./valid.ts";
@@ -138,7 +138,7 @@ export function wholeSide(sides: Sides): Merged | null {
 }
 
 function contentOf(content: Uint8Array): Content {
-	if (content.length > MAX_MERGED_BYTES) return "other";
+	if (content.length > maxMergedBytes) return "other";
 	const end = content.indexOf(0);
 	const text = toLatin1(end === -1 ? content : content.subarray(0, end));
 	if (!/^(?:\xef\xbb\xbf)?\s*(?:[{[]|$)/.test(text.slice(0, 1000))) return "other";
@@ -149,10 +149,10 @@ function contentOf(content: Uint8Array): Content {
 }
 
 function isOneLine(content: Uint8Array): boolean {
-	return content.indexOf(LINE_FEED) === content.length - 1;
+	return content.indexOf(lineFeed) === content.length - 1;
 }
 
-const LINE_FEED = 0x0a;
+const lineFeed = 0x0a;
 
 /** Files whose programs accept comments, and in which people write them. */
 function takesComments(path: Uint8Array | string): boolean {

@@ -3,14 +3,14 @@ import { type Block, block, item, NotScannable } from "./keyed-text/item.ts";
 import { mergeTrees } from "./keyed-text/merge.ts";
 import { type IniSyntax, scanIni } from "./keyed-text/scan-ini.ts";
 import { scanToml } from "./keyed-text/scan-toml.ts";
-import { DOCUMENT_START, scanYaml, type YamlStream } from "./keyed-text/scan-yaml.ts";
+import { documentStart, scanYaml, type YamlStream } from "./keyed-text/scan-yaml.ts";
 import { mergePlainly } from "./plain-text.ts";
 import type { Merged, Sides } from "./sides.ts";
 
 /** Formats of keys and values that are merged by key, with comments and layout kept. */
 export type KeyedFormat = "toml" | "yaml" | "ini" | "env" | "properties" | "words";
 
-const INI_SYNTAX: Readonly<Record<Exclude<KeyedFormat, "toml" | "yaml">, IniSyntax>> = {
+const iniSyntax: Readonly<Record<Exclude<KeyedFormat, "toml" | "yaml">, IniSyntax>> = {
 	ini: { quotedLines: false, between: /^([^=]*(?==)|[^=:]+(?=:(?:[ \t]|$)))[=:][ \t]*/ },
 	env: { quotedLines: true, between: /^([^=]*)=[ \t]*/ },
 	// A key ends at the first blank, `=` or `:` that is not escaped (java.util.Properties).
@@ -49,7 +49,7 @@ function mergeToml(base: string | null, older: string, later: string): ReturnTyp
 function mergeTexts(base: string | null, older: string, later: string, format: KeyedFormat): ReturnType<typeof mergeTrees> {
 	if (format === "toml") return mergeToml(base, older, later);
 	if (format !== "yaml") {
-		const scan = (text: string): Block => scanIni(text, INI_SYNTAX[format]);
+		const scan = (text: string): Block => scanIni(text, iniSyntax[format]);
 		return mergeTrees(base === null ? null : scan(base), scan(older), scan(later));
 	}
 	const streams = { base: base === null ? null : scanYaml(base), older: scanYaml(older), later: scanYaml(later) };
@@ -58,6 +58,6 @@ function mergeTexts(base: string | null, older: string, later: string, format: K
 		single ? block(false, [item({ ...documents[0]!, key: "" })], "") : block(true, documents, "");
 	const merged = mergeTrees(streams.base && tree(streams.base), tree(streams.older), tree(streams.later));
 	const headed = choose(streams.base?.headed, streams.older.headed, streams.later.headed);
-	const hasAdded = !headed && merged.text.startsWith(DOCUMENT_START);
-	return hasAdded ? { ...merged, text: merged.text.slice(DOCUMENT_START.length) } : merged;
+	const hasAdded = !headed && merged.text.startsWith(documentStart);
+	return hasAdded ? { ...merged, text: merged.text.slice(documentStart.length) } : merged;
 }

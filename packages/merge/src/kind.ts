@@ -12,18 +12,18 @@ export type Kind = "json" | "keyed" | "records" | "append" | "prose" | "code" | 
 export type AttributeKind = "json" | "records" | "prose" | "code" | "later";
 
 /** Larger files are not merged: three versions, as strings and trees, would exceed the memory limit of a service. */
-export const MAX_MERGED_BYTES = 20 * 1024 * 1024;
+export const maxMergedBytes = 20 * 1024 * 1024;
 
-const JSON_EXTENSIONS = new Set(
+const jsonExtensions = new Set(
 	`json jsonc geojson topojson ipynb webmanifest canvas excalidraw code-workspace code-snippets jsonld har sarif arb lottie gltf tfstate`
 		.split(" ")
 		.map((extension) => `.${extension}`),
 );
-const RECORD_EXTENSIONS = new Set([".jsonl", ".ndjson", ".csv", ".tsv", ".log"]);
-const PROSE_EXTENSIONS = new Set([".md", ".markdown", ".mdc", ".qmd", ".txt", ".org", ".rst", ".adoc", ".asciidoc"]);
+const recordExtensions = new Set([".jsonl", ".ndjson", ".csv", ".tsv", ".log"]);
+const proseExtensions = new Set([".md", ".markdown", ".mdc", ".qmd", ".txt", ".org", ".rst", ".adoc", ".asciidoc"]);
 
 /** Files of keys and values by their extension. */
-const KEYED_EXTENSIONS: Readonly<Record<string, KeyedFormat>> = {
+const keyedExtensions: Readonly<Record<string, KeyedFormat>> = {
 	".yaml": "yaml",
 	".yml": "yaml",
 	".base": "yaml",
@@ -40,7 +40,7 @@ const KEYED_EXTENSIONS: Readonly<Record<string, KeyedFormat>> = {
 	".env": "env",
 	".properties": "properties",
 };
-const KEYED_NAMES: Readonly<Record<string, KeyedFormat>> = {
+const keyedNames: Readonly<Record<string, KeyedFormat>> = {
 	pipfile: "toml",
 	".tool-versions": "words",
 	".editorconfig": "ini",
@@ -57,15 +57,15 @@ const KEYED_NAMES: Readonly<Record<string, KeyedFormat>> = {
 	".yamllint": "yaml",
 };
 /** These hold keys and values if every line of them is one. */
-const MAYBE_INI_EXTENSIONS = new Set([".cfg", ".conf", ".config", ".cnf"]);
+const maybeIniExtensions = new Set([".cfg", ".conf", ".config", ".cnf"]);
 
 /** Files of one value: a mixture of two values is a third. */
-const SINGLE_VALUE_NAMES =
+const singleValueNames =
 	/^(?:(?:[\w.]+[-_])?version(?:\.txt)?|\.[a-z]+-?version|\.nvmrc|rust-toolchain|runtime\.txt|cname|head|hostname|machine-id|timezone|current|latest|latest[-_]release)$/;
-const SINGLE_VALUE_EXTENSIONS = new Set([".pub", ".pid", ".sha1", ".sha256", ".sha512", ".md5"]);
+const singleValueExtensions = new Set([".pub", ".pid", ".sha1", ".sha256", ".sha512", ".md5"]);
 
 /** Each line of these has its meaning by itself. */
-const RECORD_NAMES = new Set(["known_hosts", "authorized_keys", "allowed_signers"]);
+const recordNames = new Set(["known_hosts", "authorized_keys", "allowed_signers"]);
 
 const MARKUPS: Readonly<Record<string, NoteSyntax["markup"]>> = {
 	".org": "org",
@@ -75,15 +75,15 @@ const MARKUPS: Readonly<Record<string, NoteSyntax["markup"]>> = {
 };
 
 /** Text with front matter whose lines depend on their neighbours. */
-const CODE_WITH_FRONT_MATTER = new Set([".mdx", ".rmd", ".html", ".htm", ".liquid", ".njk"]);
+const codeWithFrontMatter = new Set([".mdx", ".rmd", ".html", ".htm", ".liquid", ".njk"]);
 
-const XML_EXTENSIONS = new Set(
+const xmlExtensions = new Set(
 	".xml .xsd .xsl .xslt .xhtml .svg .drawio .dio .plist .rss .atom .csproj .vcxproj .props .targets .resx .xaml .kml .gpx .opml .storyboard .xib .entitlements".split(
 		" ",
 	),
 );
-const CALENDAR_EXTENSIONS = new Set([".ics", ".ical", ".vcf", ".vcs"]);
-const BRACE_EXTENSIONS = new Set([
+const calendarExtensions = new Set([".ics", ".ical", ".vcf", ".vcs"]);
+const braceExtensions = new Set([
 	".conf",
 	".cfg",
 	".config",
@@ -99,7 +99,7 @@ const BRACE_EXTENSIONS = new Set([
 ]);
 
 /** Only package managers write these, and they can regenerate them: a mixture is worse than either version. */
-const LOCK_FILES = new Set(
+const lockFiles = new Set(
 	`package-lock.json npm-shrinkwrap.json pnpm-lock.yaml yarn.lock bun.lock bun.lockb deno.lock cargo.lock poetry.lock pdm.lock uv.lock pipfile.lock
 	pixi.lock conda-lock.yml gemfile.lock gems.locked composer.lock go.sum go.work.sum mix.lock pubspec.lock podfile.lock package.resolved cartfile.resolved
 	packages.lock.json paket.lock flake.lock gradle.lockfile buildscript-gradle.lockfile stack.yaml.lock cabal.project.freeze rebar.lock
@@ -111,11 +111,11 @@ const LOCK_FILES = new Set(
 );
 
 /** The names of all other tools' lock files. */
-const LOCK_EXTENSIONS = new Set([".lock", ".lockb", ".lockfile"]);
-const LOCK_NAMES = /[-_.]lock(?:file)?(?:\.[\w-]+)?\.(?:json|ya?ml|toml|txt|hcl)$|^pylock\..+\.toml$/;
+const lockExtensions = new Set([".lock", ".lockb", ".lockfile"]);
+const lockNames = /[-_.]lock(?:file)?(?:\.[\w-]+)?\.(?:json|ya?ml|toml|txt|hcl)$|^pylock\..+\.toml$/;
 
 /** Extensions of languages and formats in which lines depend on their neighbours. Text with an unknown extension is prose. */
-const CODE_EXTENSIONS = new Set(
+const codeExtensions = new Set(
 	`yaml yml toml ini cfg conf config properties env editorconfig json5 hjson xml xsd xsl xslt xhtml html htm svg vue svelte astro css scss sass less styl
 	js mjs cjs jsx ts mts cts tsx coffee py pyi pyx pyw rb erb rake gemspec php phtml pl pm t lua tcl r rmd jl m mm swift kt kts java scala sbt groovy gradle
 	clj cljs cljc edn cs csx fs fsx fsi vb vbs c h cc hh cpp hpp cxx hxx inl ino d go rs zig nim v sv vhd vhdl asm s hs lhs ml mli ex exs erl hrl elm dart
@@ -128,7 +128,7 @@ const CODE_EXTENSIONS = new Set(
 		.map((extension) => `.${extension}`),
 );
 
-const CODE_NAMES = new Set(
+const codeNames = new Set(
 	`makefile gnumakefile dockerfile containerfile vagrantfile jenkinsfile rakefile gemfile podfile brewfile procfile justfile cmakelists.txt
 	requirements.txt constraints.txt robots.txt build workspace go.mod go.work .env .envrc .bashrc .zshrc .profile .bash_profile .vimrc .gitconfig .gitmodules
 	.npmrc .yarnrc .editorconfig .sync_env crontab caddyfile fstab sudoers ssh_config sshd_config nginx.conf haproxy.cfg .netrc .inputrc .curlrc
@@ -158,9 +158,9 @@ export function extensionOf(path: Uint8Array | string): string {
 export function keyedFormat(path: Uint8Array | string, contents: readonly Uint8Array[]): KeyedFormat | null {
 	const name = baseName(path);
 	const extension = extensionOf(path);
-	const known = KEYED_NAMES[name] ?? KEYED_EXTENSIONS[extension] ?? (name.startsWith(".env.") ? "env" : null);
+	const known = keyedNames[name] ?? keyedExtensions[extension] ?? (name.startsWith(".env.") ? "env" : null);
 	if (known !== null) return known;
-	return MAYBE_INI_EXTENSIONS.has(extension) && contents.every(isIni) ? "ini" : null;
+	return maybeIniExtensions.has(extension) && contents.every(isIni) ? "ini" : null;
 }
 
 /** An empty version may be anything. */
@@ -171,7 +171,7 @@ function isIni(content: Uint8Array): boolean {
 /** The format of a note; null: its lines are merged without a search for front matter or blocks. */
 export function noteSyntax(path: Uint8Array | string, kind: Kind | "unknown"): NoteSyntax | null {
 	const extension = extensionOf(path);
-	if (CODE_WITH_FRONT_MATTER.has(extension)) return { markup: "plain", asCode: true };
+	if (codeWithFrontMatter.has(extension)) return { markup: "plain", asCode: true };
 	if (kind !== "prose" && kind !== "unknown") return null;
 	return { markup: MARKUPS[extension] ?? "markdown", asCode: false };
 }
@@ -179,10 +179,10 @@ export function noteSyntax(path: Uint8Array | string, kind: Kind | "unknown"): N
 /** The pairs that must match in a text: elements, BEGIN and END, braces. */
 export function bracketing(path: Uint8Array | string, contents: readonly Uint8Array[]): "xml" | "calendar" | "braces" | null {
 	const extension = extensionOf(path);
-	if (XML_EXTENSIONS.has(extension)) return "xml";
-	if (CALENDAR_EXTENSIONS.has(extension)) return "calendar";
-	if (BRACE_EXTENSIONS.has(extension) || baseName(path) === "caddyfile") return "braces";
-	if (CODE_EXTENSIONS.has(extension) || PROSE_EXTENSIONS.has(extension)) return null;
+	if (xmlExtensions.has(extension)) return "xml";
+	if (calendarExtensions.has(extension)) return "calendar";
+	if (braceExtensions.has(extension) || baseName(path) === "caddyfile") return "braces";
+	if (codeExtensions.has(extension) || proseExtensions.has(extension)) return null;
 	const starts = contents.map(startOf);
 	if (starts.every((text) => text.startsWith("<"))) return "xml";
 	return starts.every((text) => /^begin:/i.test(text)) ? "calendar" : contents.every(hasBraceBlocks) ? "braces" : null;
@@ -207,7 +207,7 @@ function isSingleValue(name: string, extension: string, contents: readonly Uint8
 	const all = texts as string[];
 	if (all.every((text) => /^-----BEGIN [^\n]*-----\r?\n/.test(text) && text.indexOf("-----BEGIN ", 1) === -1)) return true;
 	const oneLine = all.every((text) => /^[^\n]*(?:\n[ \t\r\n]*)?$/.test(text));
-	if (SINGLE_VALUE_NAMES.test(name) || SINGLE_VALUE_EXTENSIONS.has(extension)) return oneLine;
+	if (singleValueNames.test(name) || singleValueExtensions.has(extension)) return oneLine;
 	if (extension !== "" && extension !== ".txt") return false;
 	// Two words that both sides added may be the first lines of a list; two versions, dates or hashes are not.
 	const word = contents.length === 3 ? /^[^ \t\r\n]+\s*$/ : /^(?:v?\d[\w.:+-]*|[\da-f]{32,})\s*$/;
@@ -216,7 +216,7 @@ function isSingleValue(name: string, extension: string, contents: readonly Uint8
 
 /** Do files of this name hold JSON? */
 export function isJsonName(path: Uint8Array | string): boolean {
-	return JSON_EXTENSIONS.has(extensionOf(path));
+	return jsonExtensions.has(extensionOf(path));
 }
 
 /**
@@ -226,18 +226,18 @@ export function isJsonName(path: Uint8Array | string): boolean {
  * @param contents the versions that exist.
  */
 export function namedKind(path: Uint8Array | string, contents: readonly Uint8Array[], attribute?: AttributeKind): Kind | "unknown" {
-	if (attribute === "later" || contents.some((content) => content.length > MAX_MERGED_BYTES)) return "later";
+	if (attribute === "later" || contents.some((content) => content.length > maxMergedBytes)) return "later";
 	if (attribute !== undefined && attribute !== "json") return attribute;
 	const name = baseName(path);
-	if (attribute === undefined && (LOCK_FILES.has(name) || LOCK_EXTENSIONS.has(extensionOf(path)) || LOCK_NAMES.test(name))) return "later";
+	if (attribute === undefined && (lockFiles.has(name) || lockExtensions.has(extensionOf(path)) || lockNames.test(name))) return "later";
 	if (contents.some((content) => isBinary(content) || isLargeFilePointer(content))) return "later";
 	const extension = extensionOf(path);
-	if (attribute === "json" || JSON_EXTENSIONS.has(extension)) return "json";
-	if (RECORD_EXTENSIONS.has(extension) || RECORD_NAMES.has(name)) return "records";
+	if (attribute === "json" || jsonExtensions.has(extension)) return "json";
+	if (recordExtensions.has(extension) || recordNames.has(name)) return "records";
 	if (keyedFormat(path, contents) !== null) return "keyed";
 	if (isSingleValue(name, extension, contents)) return "later";
-	if (CODE_NAMES.has(name) || CODE_EXTENSIONS.has(extension) || isHiddenConfig(path, name)) return "code";
-	if (PROSE_EXTENSIONS.has(extension)) return "prose";
+	if (codeNames.has(name) || codeExtensions.has(extension) || isHiddenConfig(path, name)) return "code";
+	if (proseExtensions.has(extension)) return "prose";
 	return "unknown";
 }
 

@@ -30,11 +30,11 @@ export interface Aligned {
 }
 
 /** Steps to number a line, to align it and to write it. */
-const STEPS_PER_LINE = 30;
+const stepsPerLine = 30;
 
 /** Aligns two versions of a text (one character per byte) with their base. */
 export function alignLines(base: Lines, older: Lines, later: Lines): Aligned {
-	spend(STEPS_PER_LINE * (base.keys.length + older.keys.length + later.keys.length));
+	spend(stepsPerLine * (base.keys.length + older.keys.length + later.keys.length));
 	const interner = new Interner();
 	const baseIds = interner.ids(base.keys);
 	const like = { values: base.keys, ids: baseIds };

@@ -38,7 +38,7 @@ export function splitLines(text: string, like?: SplitText): Lines {
 /** The lines of a text, split like another version of it; null: the versions share too little. */
 function splitAlike(text: string, { text: other, lines }: SplitText): string[] | null {
 	const most = Math.min(text.length, other.length);
-	if (most < MIN_ALIKE || lines.crlf !== null || lines.bom || text.startsWith(BOM) || text.includes("\r\n")) return null;
+	if (most < minAlike || lines.crlf !== null || lines.bom || text.startsWith(BOM) || text.includes("\r\n")) return null;
 	const { keys } = lines;
 	const atStart = commonStart(text, 0, other, 0, most);
 	const atEnd = commonEnd(text, text.length, other, other.length, most - atStart);
@@ -57,14 +57,14 @@ function splitAlike(text: string, { text: other, lines }: SplitText): string[] |
 }
 
 /** Splitting a shorter text is quicker than comparing it. */
-const MIN_ALIKE = 4096;
+const minAlike = 4096;
 
 /** Steps to cut out a line. */
-const STEPS_PER_LINE = 10;
+const stepsPerLine = 10;
 
 function splitAll(text: string, bom: boolean): Lines {
 	const keys = (bom ? text.slice(BOM.length) : text).split("\n");
-	spend(STEPS_PER_LINE * keys.length);
+	spend(stepsPerLine * keys.length);
 	const ended = keys[keys.length - 1] === "";
 	if (ended) keys.pop();
 	if (!text.includes("\r\n")) return { bom, keys, crlf: null, ended };
@@ -81,14 +81,14 @@ function splitAll(text: string, bom: boolean): Lines {
 }
 
 /** No lines at all: the base of a file that both sides added. */
-export const NO_LINES: Lines = { bom: false, keys: [], crlf: null, ended: true };
+export const noLines: Lines = { bom: false, keys: [], crlf: null, ended: true };
 
 /** Splits three versions of a text; without a base it has no lines. */
 export function splitVersions(base: Uint8Array | null, older: Uint8Array, later: Uint8Array): Record<"base" | "older" | "later", Lines> {
 	const inBase = base === null ? null : splitLines(toLatin1(base));
 	const inOlder = splitLines(toLatin1(older), base === null || inBase === null ? undefined : { text: toLatin1(base), lines: inBase });
 	const like = base === null || inBase === null ? { text: toLatin1(older), lines: inOlder } : { text: toLatin1(base), lines: inBase };
-	return { base: inBase ?? NO_LINES, older: inOlder, later: splitLines(toLatin1(later), like) };
+	return { base: inBase ?? noLines, older: inOlder, later: splitLines(toLatin1(later), like) };
 }
 
 /** The line ends of a text, as far as it has ended lines. */

@@ -30,7 +30,7 @@ import {
 	isJsonLines,
 	isToml,
 	isYaml,
-	MAX_YAML_BYTES,
+	maxYamlBytes,
 } from "./valid.ts";
 
 /** One version of a path. */
@@ -101,12 +101,12 @@ export interface ByKind {
  * The step budget of a merge (see {@link bounded}): about a second. Usual files need a tenth of it a megabyte; those
  * merged by key need most of it a megabyte, and all of it for a third of that if only a parser can check the result.
  */
-const MAX_STEPS = 120_000_000;
+const maxSteps = 120_000_000;
 
 /** The merge by kind; the later file whole if the merge exceeds the budget, or fails. */
 function mergeWithinBudget(input: Pick<MergeInput, "path" | "attribute">, sides: Sides): ByKind {
 	try {
-		return withTextsKept(() => bounded(MAX_STEPS, () => mergeByKind(input, sides))) ?? { strategy: "later", merged: mergeLater(sides) };
+		return withTextsKept(() => bounded(maxSteps, () => mergeByKind(input, sides))) ?? { strategy: "later", merged: mergeLater(sides) };
 	} catch {
 		return { strategy: "later", merged: mergeLater(sides) };
 	}
@@ -149,7 +149,7 @@ function mergeUnchecked(path: Uint8Array | string, attribute: AttributeKind | un
 function mergeKeyed(format: KeyedFormat, sides: Sides): ByKind {
 	const { base, older, later } = sides;
 	// A result that cannot be checked within the budget is not built.
-	if (format === "yaml" && Math.max(older.length, later.length) > MAX_YAML_BYTES) return { strategy: "later", merged: mergeLater(sides) };
+	if (format === "yaml" && Math.max(older.length, later.length) > maxYamlBytes) return { strategy: "later", merged: mergeLater(sides) };
 	const kept = emptied(sides);
 	if (kept !== null) return { strategy: "keyed", merged: kept };
 	const merged = mergeKeyedText(sides, format) ?? (base === null ? null : mergeKeyedText({ ...sides, base: null }, format));

@@ -7,7 +7,7 @@ import { children, NONE, OBJECT } from "./json/tree.ts";
 import type { Lines } from "./lines.ts";
 
 /** Members that name a record, the most specific first. */
-const RECORD_KEYS = ["id", "_id", "uuid", "key"];
+const recordKeys = ["id", "_id", "uuid", "key"];
 
 /** The sides with one line for each record that both changed or added, the same in both. */
 export interface Unified {
@@ -20,7 +20,7 @@ export interface Unified {
 }
 
 /**
- * Merges the records of JSON Lines that both sides changed, if every line of all versions is an object and one of {@link RECORD_KEYS} names it:
+ * Merges the records of JSON Lines that both sides changed, if every line of all versions is an object and one of {@link recordKeys} names it:
  * an existing record is merged by member, one that both added is one side's whole.
  *
  * @returns null: records have no names, or no record was changed by both.
@@ -29,7 +29,7 @@ export function unifyObjects(base: Lines, older: Lines, later: Lines): Unified |
 	const keys = new Interner();
 	const [inBase, inOlder, inLater] = [base, older, later].map((lines) => objects(lines, keys)) as (Objects | null)[];
 	if (!inBase || !inOlder || !inLater) return null;
-	const ids = identities([inBase, inOlder, inLater], keys, new Interner(), RECORD_KEYS);
+	const ids = identities([inBase, inOlder, inLater], keys, new Interner(), recordKeys);
 	if (ids === null) return null;
 	const merge = new TreeMerge(inBase.nodes.length > 0 ? inBase.tree : null, inOlder.tree, inLater.tree, keys);
 	const place = (of: Int32Array) => new Map(Array.from(of, (id, i) => [id, i] as const));

@@ -4,9 +4,9 @@ import type { Lines } from "./lines.ts";
 import type { Unified } from "./record-objects.ts";
 
 /** Steps to find a row by its name. */
-const STEPS_PER_ROW = 40;
+const stepsPerRow = 40;
 /** Steps to cut a row into fields and to merge them. */
-const STEPS_PER_CHARACTER = 8;
+const stepsPerCharacter = 8;
 
 /**
  * Merges the common changes of a CSV or TSV file: its header (the later side's), and the rows, if the first column names them in every
@@ -89,7 +89,7 @@ function unifyFields(base: Lines, older: Lines, later: Lines, separator: string,
 		if (b === undefined || o === undefined) continue;
 		const [before, mine, theirs] = [base.keys[b]!, older.keys[o]!, later.keys[l]!];
 		if (!isConflict(before, mine, theirs)) continue;
-		spend(STEPS_PER_CHARACTER * (before.length + mine.length + theirs.length));
+		spend(stepsPerCharacter * (before.length + mine.length + theirs.length));
 		const [inBefore, inMine, inTheirs] = [before, mine, theirs].map((row) => fieldsOf(row, separator)) as [string[], string[], string[]];
 		let row = theirs;
 		if (inMine.length === inTheirs.length && inMine.length === inBefore.length) {
@@ -117,7 +117,7 @@ function isHeader(fields: readonly string[]): boolean {
 /** The rows by their first field; null: it does not name them. */
 function rows(keys: readonly string[], separator: string, from: number): Map<string, number> | null {
 	const found = new Map<string, number>();
-	spend(STEPS_PER_ROW * keys.length);
+	spend(stepsPerRow * keys.length);
 	for (let i = from; i < keys.length; i++) {
 		if (keys[i] === "") continue;
 		const [name] = fieldsOf(keys[i]!, separator, 1);

@@ -2,8 +2,8 @@ import { asBuffer, startsWithBytes } from "./bytes.ts";
 import { lineTime, RecordTimes } from "./record-time.ts";
 import type { Sides } from "./sides.ts";
 
-const LINE_FEED = 0x0a;
-const CARRIAGE_RETURN = 0x0d;
+const lineFeed = 0x0a;
+const carriageReturn = 0x0d;
 
 /** One side's new lines, as offsets into its bytes. */
 interface Tail {
@@ -20,7 +20,7 @@ interface Tail {
  * @returns the merged content, or null: it is another case.
  */
 export function mergeTails({ base, older, later }: Sides): Uint8Array | null {
-	if (base === null || (base.length > 0 && base[base.length - 1] !== LINE_FEED)) return null;
+	if (base === null || (base.length > 0 && base[base.length - 1] !== lineFeed)) return null;
 	if (!startsWithBytes(older, base) || !startsWithBytes(later, base)) return null;
 	const [ofOlder, ofLater] = [readTail(older, base.length), readTail(later, base.length)];
 	if (ofOlder === null || ofLater === null) return null;
@@ -35,13 +35,13 @@ export function mergeTails({ base, older, later }: Sides): Uint8Array | null {
 /** Null: there is a carriage return or a byte order mark, which only the general merge supports. */
 function readTail(content: Uint8Array, from: number): Tail | null {
 	const bytes = asBuffer(content);
-	if (bytes.includes(CARRIAGE_RETURN, from) || (from === 0 && bytes[0] === 0xef)) return null;
+	if (bytes.includes(carriageReturn, from) || (from === 0 && bytes[0] === 0xef)) return null;
 	let starts = new Int32Array(1024);
 	let count = 0;
 	for (let at = from; at < bytes.length; count++) {
 		if (count + 1 >= starts.length) starts = doubled(starts);
 		starts[count] = at;
-		const end = bytes.indexOf(LINE_FEED, at);
+		const end = bytes.indexOf(lineFeed, at);
 		at = end === -1 ? bytes.length : end + 1;
 	}
 	starts[count] = bytes.length;
@@ -55,7 +55,7 @@ function doubled(numbers: Int32Array): Int32Array<ArrayBuffer> {
 }
 
 /** Pairs of lines with equal times that are compared one by one; for more, hashing is cheaper. */
-const EQUAL_TIMES_LIMIT = 100_000;
+const equalTimesLimit = 100_000;
 
 /** If both tails are in the order of time, equal lines have equal times, and nearly all times differ. Null: they are not, or too many are equal. */
 function haveCommonLineByTime(a: Tail, timesOfA: RecordTimes, b: Tail, timesOfB: RecordTimes): boolean | null {
@@ -65,7 +65,7 @@ function haveCommonLineByTime(a: Tail, timesOfA: RecordTimes, b: Tail, timesOfB:
 	for (let i = 0; i < a.count; i++) {
 		while (start < b.count && !timesOfA.notAfter(i, timesOfB, start)) start++;
 		for (let j = start; j < b.count && timesOfB.notAfter(j, timesOfA, i); j++) {
-			if (++pairs > EQUAL_TIMES_LIMIT) return null;
+			if (++pairs > equalTimesLimit) return null;
 			if (line(a, i).equals(line(b, j))) return true;
 		}
 	}
@@ -73,7 +73,7 @@ function haveCommonLineByTime(a: Tail, timesOfA: RecordTimes, b: Tail, timesOfB:
 }
 
 /** Comparisons a line with hashes; above it the hashes were made to collide. */
-const COMPARISONS_PER_LINE = 4;
+const comparisonsPerLine = 4;
 
 function haveCommonLine(a: Tail, b: Tail): boolean {
 	const [hashesOfA, hashesOfB] = [hashes(a), hashes(b)];
@@ -86,7 +86,7 @@ function haveCommonLine(a: Tail, b: Tail): boolean {
 		next[i] = heads[slot]!;
 		heads[slot] = i;
 	}
-	let comparisons = COMPARISONS_PER_LINE * (a.count + b.count);
+	let comparisons = comparisonsPerLine * (a.count + b.count);
 	for (let j = 0; j < b.count; j++) {
 		for (let i = heads[hashesOfB[j]! & (size - 1)]!; i !== -1; i = next[i]!) {
 			if (comparisons-- === 0) return haveCommonString(a, b);
@@ -109,7 +109,7 @@ function hashes({ bytes, starts, count }: Tail): Int32Array {
 	const all = new Int32Array(count);
 	for (let i = 0; i < count; i++) {
 		let hash = 0x811c9dc5 | 0;
-		for (let at = starts[i]!; at < starts[i + 1]! && bytes[at] !== LINE_FEED; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
+		for (let at = starts[i]!; at < starts[i + 1]! && bytes[at] !== lineFeed; at++) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
 		all[i] = hash;
 	}
 	return all;
@@ -118,7 +118,7 @@ function hashes({ bytes, starts, count }: Tail): Int32Array {
 /** A line without its end. */
 function line({ bytes, starts }: Tail, i: number): Buffer {
 	const end = starts[i + 1]!;
-	return bytes.subarray(starts[i]!, bytes[end - 1] === LINE_FEED ? end - 1 : end);
+	return bytes.subarray(starts[i]!, bytes[end - 1] === lineFeed ? end - 1 : end);
 }
 
 function times({ bytes, starts, count }: Tail): RecordTimes | null {
@@ -135,10 +135,10 @@ function write(base: Uint8Array, older: Tail, later: Tail, olderFirst: ((o: numb
 	let end = base.length;
 	const add = (tail: Tail, from: number, to: number) => {
 		if (from === to) return;
-		if (end > 0 && merged[end - 1] !== LINE_FEED) merged[end++] = LINE_FEED;
+		if (end > 0 && merged[end - 1] !== lineFeed) merged[end++] = lineFeed;
 		let at = tail.starts[from]!;
 		const past = tail.starts[to]!;
-		if (past - at > CALL_FROM_BYTES) {
+		if (past - at > callFromBytes) {
 			end += tail.bytes.copy(merged, end, at, past);
 			return;
 		}
@@ -159,4 +159,4 @@ function write(base: Uint8Array, older: Tail, later: Tail, olderFirst: ((o: numb
 }
 
 /** Below this length copying by words is cheaper than a call. */
-const CALL_FROM_BYTES = 256;
+const callFromBytes = 256;

@@ -1,8 +1,8 @@
 import { toLatin1 } from "./bytes.ts";
 
 /** Names of a record's own time field. */
-const TIME_FIELDS = new Set(["ts", "time", "timestamp", "created_at", "date"]);
-const LONGEST_TIME_FIELD = 10;
+const timeFields = new Set(["ts", "time", "timestamp", "created_at", "date"]);
+const longestTimeField = 10;
 
 /**
  * The times of a run of records. All are numbers (epoch seconds or milliseconds, whatever the file uses) or all calendar times (milliseconds
@@ -61,7 +61,7 @@ export function lineTime(bytes: Uint8Array, start: number, end: number, into: Re
 
 /** Reads the time from the column of a CSV or TSV file whose header names it, else from an RFC 3339 prefix. */
 export function columnTime(header: string | undefined, separator: string): TimeReader {
-	const column = header === undefined ? -1 : fields(header, separator).findIndex((name) => TIME_FIELDS.has(name.trim().toLowerCase()));
+	const column = header === undefined ? -1 : fields(header, separator).findIndex((name) => timeFields.has(name.trim().toLowerCase()));
 	if (column === -1) return rfc3339Time;
 	return (bytes, start, end, into) => {
 		const value = fields(toLatin1(bytes.subarray(start, end)), separator)[column]?.trim();
@@ -119,7 +119,7 @@ function stringEnd(bytes: Uint8Array, quote: number, limit: number): number {
 
 function isTimeField(bytes: Uint8Array, start: number, end: number): boolean {
 	if (end - start === 2) return bytes[start] === 0x74 && bytes[start + 1] === 0x73;
-	return end - start <= LONGEST_TIME_FIELD && TIME_FIELDS.has(toLatin1(bytes.subarray(start, end)));
+	return end - start <= longestTimeField && timeFields.has(toLatin1(bytes.subarray(start, end)));
 }
 
 function skipSpace(bytes: Uint8Array, from: number, end: number): number {

@@ -2,7 +2,7 @@ import { fromLatin1, toLatin1 } from "./bytes.ts";
 import { align, UNMATCHED } from "./diff.ts";
 import { mergeLater } from "./later.ts";
 import { type Aligned, absorbingSide, alignLines, hunks, MergedText, overruledMoves } from "./line-alignment.ts";
-import { type Lines, NO_LINES } from "./lines.ts";
+import { type Lines, noLines } from "./lines.ts";
 import { splitRecords } from "./record-lines.ts";
 import { unifyObjects } from "./record-objects.ts";
 import { unifyRows } from "./record-rows.ts";
@@ -11,7 +11,7 @@ import { columnTime, lineTime, RecordTimes, type TimeReader } from "./record-tim
 import type { Merged, Sides } from "./sides.ts";
 
 /** Files whose records may be the rows of a table; in a log a line is a line. */
-const NAMED_RECORDS = new Set([".jsonl", ".ndjson"]);
+const namedRecords = new Set([".jsonl", ".ndjson"]);
 
 /**
  * Merges files whose lines are records: additions and removals of either side apply, and a record that both added is there
@@ -23,8 +23,8 @@ export function mergeRecords(sides: Sides, extension: string): Merged {
 	const { base, older, later } = sides;
 	const quoted = extension === ".csv" || extension === ".tsv";
 	const separator = extension === ".csv" ? separatorOf([older, later]) : "\t";
-	const split = (bytes: Uint8Array | null): Lines => (bytes === null ? NO_LINES : splitRecords(toLatin1(bytes), quoted));
-	const named = quoted || NAMED_RECORDS.has(extension) ? ([split(base), split(older), split(later)] as const) : null;
+	const split = (bytes: Uint8Array | null): Lines => (bytes === null ? noLines : splitRecords(toLatin1(bytes), quoted));
+	const named = quoted || namedRecords.has(extension) ? ([split(base), split(older), split(later)] as const) : null;
 	const unified = named && (quoted ? unifyRows(...named, separator) : unifyObjects(...named));
 	if (unified === "later") return mergeLater(sides);
 	const tails = quoted || unified !== null ? null : mergeTails(sides);

@@ -12,24 +12,24 @@ import { BOM } from "./lines.ts";
 export type Check = (content: Uint8Array) => boolean;
 
 /** The parser is slow (about 1 MB a second); a file that takes longer than a few seconds to check is not worth merging. */
-export const MAX_YAML_BYTES = 2 * 1024 * 1024;
+export const maxYamlBytes = 2 * 1024 * 1024;
 
 /** Steps of the parsers for a byte. */
-const STEPS_PER_YAML_BYTE = 300;
-const STEPS_PER_TOML_BYTE = 30;
+const stepsPerYamlByte = 300;
+const stepsPerTomlByte = 30;
 /** Steps to set the parser up: a note can have thousands of blocks. */
-const STEPS_PER_YAML_TEXT = 3_000;
-const TOO_MANY = Number.MAX_SAFE_INTEGER;
+const stepsPerYamlText = 3_000;
+const tooMany = Number.MAX_SAFE_INTEGER;
 
 /** Does every YAML document of a text parse, with no key twice in a map and no alias without its anchor? */
 export function isYaml(content: Uint8Array): boolean {
-	return content.length <= MAX_YAML_BYTES && isYamlText(toLatin1(content));
+	return content.length <= maxYamlBytes && isYamlText(toLatin1(content));
 }
 
 /** The same of a text with one character per byte. */
 export function isYamlText(text: string): boolean {
-	if (text.length > PARSED_BYTES && isPlainYaml(text)) return true;
-	spend(isTooDeep(text) ? TOO_MANY : STEPS_PER_YAML_TEXT + text.length * STEPS_PER_YAML_BYTE);
+	if (text.length > parsedBytes && isPlainYaml(text)) return true;
+	spend(isTooDeep(text) ? tooMany : stepsPerYamlText + text.length * stepsPerYamlByte);
 	// Garbage gives an error for each of its characters: none of them needs a stack trace.
 	const { stackTraceLimit } = Error;
 	Error.stackTraceLimit = 0;
@@ -69,7 +69,7 @@ export function isYamlText(text: string): boolean {
 }
 
 /** Deeper nesting is not given to the parser: with a full stack V8 ends the whole process when it compiles a regular expression. */
-const MAX_YAML_DEPTH = 100;
+const maxYamlDepth = 100;
 
 /** May a text be nested too deep for the parser? A line that starts far in, or with many dashes, counts as deep, and so do brackets left open. */
 function isTooDeep(text: string): boolean {
@@ -81,17 +81,17 @@ function isTooDeep(text: string): boolean {
 			// Spaces, dashes, question marks, colons: each can be a level of its own.
 			if (c === 0x20 || c === 0x2d || c === 0x3f || c === 0x3a || c === 0x09) indicators++;
 			else inIndent = false;
-			if (indicators > 2 * MAX_YAML_DEPTH) return true;
+			if (indicators > 2 * maxYamlDepth) return true;
 		}
 		if (c === 0x5b || c === 0x7b) brackets++;
 		else if ((c === 0x5d || c === 0x7d) && brackets > 0) brackets--;
-		if (brackets > MAX_YAML_DEPTH) return true;
+		if (brackets > maxYamlDepth) return true;
 	}
 	return false;
 }
 
 /** Up to this size the parser always decides. */
-const PARSED_BYTES = 64 * 1024;
+const parsedBytes = 64 * 1024;
 
 /**
  * Large files are mostly lists of words and numbers. If every key is a word and every value plain words, a number, a string in quotes with
@@ -132,7 +132,7 @@ export function isToml(content: Uint8Array): boolean {
 
 /** The same of a text with one character per byte. */
 export function isTomlText(text: string): boolean {
-	spend(text.length * STEPS_PER_TOML_BYTE);
+	spend(text.length * stepsPerTomlByte);
 	try {
 		parseToml(latin1ToUtf8(text.startsWith(BOM) ? text.slice(BOM.length) : text), { integersAsBigInt: true });
 		return true;

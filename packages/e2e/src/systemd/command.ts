@@ -14,7 +14,7 @@ export interface CommandOptions {
 	/** On top of this process's environment. */
 	env?: Record<string, string>;
 	/** Time limit, after which it is killed. Default 2 minutes. */
-	timeout_ms?: number;
+	timeoutMs?: number;
 }
 
 /** Runs a command to its end, with any exit code. @throws when it cannot be started */
@@ -23,7 +23,7 @@ export function attempt(argv: readonly string[], options: CommandOptions = {}): 
 		const child = spawn(argv[0]!, argv.slice(1), {
 			env: { ...process.env, ...options.env },
 			stdio: "pipe",
-			timeout: options.timeout_ms ?? 120_000,
+			timeout: options.timeoutMs ?? 120_000,
 			killSignal: "SIGKILL",
 		});
 		let stdout = "";
@@ -47,14 +47,14 @@ export async function must(argv: readonly string[], options: CommandOptions = {}
 export async function until<T>(
 	what: string,
 	look: () => Promise<T | undefined | false>,
-	{ deadline_ms = 60_000, pause_ms = 50 } = {},
-): Promise<{ seen: T; took_ms: number }> {
+	{ deadlineMs = 60_000, pauseMs = 50 } = {},
+): Promise<{ seen: T; tookMs: number }> {
 	const begun = performance.now();
 	for (;;) {
 		const seen = await look();
-		const took_ms = performance.now() - begun;
-		if (seen !== undefined && seen !== false) return { seen, took_ms };
-		if (took_ms > deadline_ms) throw new Error(`not seen within ${deadline_ms / 1000} s: ${what}`);
-		await new Promise((resolve) => setTimeout(resolve, pause_ms));
+		const tookMs = performance.now() - begun;
+		if (seen !== undefined && seen !== false) return { seen, tookMs };
+		if (tookMs > deadlineMs) throw new Error(`not seen within ${deadlineMs / 1000} s: ${what}`);
+		await new Promise((resolve) => setTimeout(resolve, pauseMs));
 	}
 }

@@ -83,8 +83,8 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			await inWorkspace(helios, "echo 'written before anything was installed' > README.md");
 			const begun = performance.now();
 			const { code, stdout, stderr } = await helios.attempt(`cd ${workspace} && ${environment(helios)} ${setup} --yes`);
-			const took_ms = performance.now() - begun;
-			report(`setup took ${(took_ms / 1000).toFixed(1)} s`);
+			const tookMs = performance.now() - begun;
+			report(`setup took ${(tookMs / 1000).toFixed(1)} s`);
 			expect(`${code}\n${stdout}${stderr}`).toMatch(/^0\n/);
 			expect(await allActive(helios)).toBe(true);
 			expect(await helios.run(`stat -c '%a %U' ${workspace}/.sync_env`)).toBe("600 root");
@@ -130,7 +130,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 				await until(`all services of ${node.name}`, () => allActive(node));
 				// If a boot takes longer than the peer's timeout, an alert was due, which is resolved a while after its cause.
 				const isOk = async () => (await health(node))?.status === "ok";
-				await until(`health of ${node.name} is ok`, isOk, { deadline_ms: 150_000 }).catch(async (error) => {
+				await until(`health of ${node.name} is ok`, isOk, { deadlineMs: 150_000 }).catch(async (error) => {
 					throw new Error(`${error.message}\n${await inWorkspace(node, "curl -s http://localhost:8080/status; monitor --check || true")}`);
 				});
 				expect((await health(node))?.node).toBe(node.name);
@@ -212,11 +212,11 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			await inWorkspace(helios, `echo 'written before ${service} died' > before-${service}.txt`);
 			// As typed in the user's document for sync, with the name of the program.
 			await helios.run(service === "sync" ? "pkill -9 -f bin/robust-sync" : `kill -9 ${before}`);
-			const { took_ms } = await until(`${service} is active again`, async () => {
+			const { tookMs } = await until(`${service} is active again`, async () => {
 				const pid = await mainPid(helios, service);
 				return pid !== 0 && pid !== before && (await property(helios, service, "ActiveState")) === "active";
 			});
-			report(`${service}: active again after ${(took_ms / 1000).toFixed(1)} s`);
+			report(`${service}: active again after ${(tookMs / 1000).toFixed(1)} s`);
 			expect(await helios.run(`systemctl status helios-${service}`)).toContain("active (running)");
 			await until("what was written meanwhile is on chad", () => chad.is(`test -e ${workspace}/before-${service}.txt`));
 		});
@@ -252,11 +252,11 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			);
 			const before = await mainPid(helios, "sync");
 			await helios.run(`kill -STOP ${before}`);
-			const { took_ms } = await until("another process", async () => {
+			const { tookMs } = await until("another process", async () => {
 				const pid = await mainPid(helios, "sync");
 				return pid !== 0 && pid !== before && (await property(helios, "sync", "ActiveState")) === "active";
 			});
-			report(`watchdog of 3 s: replaced after ${(took_ms / 1000).toFixed(1)} s`);
+			report(`watchdog of 3 s: replaced after ${(tookMs / 1000).toFixed(1)} s`);
 			expect(await helios.run("journalctl -u helios-sync --no-pager")).toMatch(/[Ww]atchdog timeout/);
 			await helios.run("rm -r /run/systemd/system/helios-sync.service.d && systemctl daemon-reload && systemctl restart helios-sync");
 			await crossing(helios, chad, "after-the-watchdog.txt");
@@ -279,17 +279,17 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 				].map((found) => Number(found[1]));
 			const sentAlerts = async () => (await alerts()).filter((line) => /failed \d+ times in a row/.test(line)).length;
 			try {
-				await until("five failures in a row", async () => (await delays()).length >= 5, { deadline_ms: 120_000, pause_ms: 500 });
+				await until("five failures in a row", async () => (await delays()).length >= 5, { deadlineMs: 120_000, pauseMs: 500 });
 				await until("an alert", async () => (await sentAlerts()) > 0);
 				await until("a delay longer than the interval of 30 s", async () => Math.max(...(await delays())) > 30_000, {
-					deadline_ms: 120_000,
+					deadlineMs: 120_000,
 				});
 				report(`${(await delays()).length} retries in the log, after ${(await delays()).join(" ")} ms`);
 			} finally {
 				await helios.run("iptables -D OUTPUT -p tcp --dport 22 -j DROP");
 			}
-			const { took_ms } = await converged(lab, 60_000);
-			report(`both the same ${(took_ms / 1000).toFixed(1)} s after the network came back; ${await sentAlerts()} alert`);
+			const { tookMs } = await converged(lab, 60_000);
+			report(`both the same ${(tookMs / 1000).toFixed(1)} s after the network came back; ${await sentAlerts()} alert`);
 			expect(await sentAlerts()).toBe(1);
 			await helios.run(`test -e ${workspace}/dark-chad.txt`);
 			await chad.run(`test -e ${workspace}/dark-helios.txt`);
@@ -333,7 +333,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 				"echo 'export MEMORY_LIMIT_MB=20' >> .sync_env && systemctl reload helios-sync && echo kept > under-pressure.txt",
 			);
 			await until("it was started again", async () => Number(await property(helios, "sync", "NRestarts")) > before, {
-				deadline_ms: 60_000,
+				deadlineMs: 60_000,
 			});
 			expect((await inWorkspace(helios, "cat logs/exits")).split("\n")).toContain("75");
 			expect(await inWorkspace(helios, "cat logs/sync.log")).toContain("memory limit");
@@ -360,7 +360,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 			expect((await count()) - before).toBeLessThanOrEqual(1);
 			await inWorkspace(helios, "sed -i /soon/d .sync_env");
 			await until("it runs again by itself", async () => (await property(helios, "sync", "ActiveState")) === "active", {
-				deadline_ms: 40_000,
+				deadlineMs: 40_000,
 			});
 		});
 	});
@@ -377,8 +377,8 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 				await helios.boot();
 			}
 			await until("all services of helios", () => allActive(helios));
-			const { took_ms } = await converged(lab, 120_000);
-			report(`the same ${(took_ms / 1000).toFixed(1)} s after the last boot`);
+			const { tookMs } = await converged(lab, 120_000);
+			report(`the same ${(tookMs / 1000).toFixed(1)} s after the last boot`);
 			// A line may have been written in the instant in which its number was not: the numbers may repeat, never skip.
 			const numbers = (await inWorkspace(chad, "cat diary.log")).split("\n").map((line) => Number(line.replace("line ", "")));
 			const skips = numbers.flatMap((n, i) =>
@@ -414,7 +414,7 @@ if (!mayBootMachines) process.stderr.write("skipped: the systemd suite needs roo
 		test("upgrade: one that fails → goes back", async () => {
 			await makeNext("9.2.0");
 			await helios.run(`echo 'process.exit(1)' > ${next}/dist/health-server.mjs; touch ${next}/dist/*.mjs`);
-			const { code, stderr } = await helios.attempt(`cd ${workspace} && bash ${next}/deploy/setup.sh --upgrade`, { timeout_ms: 180_000 });
+			const { code, stderr } = await helios.attempt(`cd ${workspace} && bash ${next}/deploy/setup.sh --upgrade`, { timeoutMs: 180_000 });
 			expect(code).toBe(1);
 			expect(stderr).toContain("9.1.0 is back at work");
 			expect(await helios.run("readlink /opt/robust-sync/current")).toBe("9.1.0");

@@ -14,7 +14,7 @@ export interface MachineOptions {
 }
 
 const environment = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "TERM=dumb"];
-const bootDeadline_ms = 90_000;
+const bootDeadlineMs = 90_000;
 
 /** A host of its own: systemd as PID 1 in a container, with a network namespace and a file system that outlives a power cut. */
 export class Machine {
@@ -69,7 +69,7 @@ export class Machine {
 			{ stdio: ["ignore", out, out], detached: true },
 		);
 		closeSync(out);
-		const { took_ms } = await until(
+		const { tookMs } = await until(
 			`${this.name} has booted (${this.#console})`,
 			async () => {
 				if (!this.isOn) throw new Error(`${this.name} stopped while booting:\n${readFileSync(this.#console, "utf8").slice(-2000)}`);
@@ -78,9 +78,9 @@ export class Machine {
 				const { stdout } = await this.attempt("systemctl is-system-running");
 				return /^(running|degraded)$/.test(stdout.trim());
 			},
-			{ deadline_ms: bootDeadline_ms },
+			{ deadlineMs: bootDeadlineMs },
 		);
-		return took_ms;
+		return tookMs;
 	}
 
 	#firstChild(): number | undefined {

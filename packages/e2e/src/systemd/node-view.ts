@@ -46,8 +46,8 @@ export async function health(node: Machine): Promise<{ status: string; node: str
 }
 
 /** Waits until both nodes and the hub are at one commit with nothing uncommitted. @returns its tree, and how long that took */
-export async function converged(lab: Lab, deadline_ms = 60_000): Promise<{ tree: string; took_ms: number }> {
-	const { seen, took_ms } = await until(
+export async function converged(lab: Lab, deadlineMs = 60_000): Promise<{ tree: string; tookMs: number }> {
+	const { seen, tookMs } = await until(
 		"helios, chad and the hub are the same",
 		async () => {
 			const look = "git rev-parse HEAD && git --no-optional-locks status --porcelain";
@@ -58,15 +58,15 @@ export async function converged(lab: Lab, deadline_ms = 60_000): Promise<{ tree:
 			}
 			return inWorkspace(lab.helios, "git rev-parse 'HEAD^{tree}'");
 		},
-		{ deadline_ms, pause_ms: 100 },
+		{ deadlineMs, pauseMs: 100 },
 	);
-	return { tree: seen, took_ms };
+	return { tree: seen, tookMs };
 }
 
 /** Writes a file on one node. @returns after how many milliseconds the other had it */
 export async function crossing(from: Machine, to: Machine, name: string, text = name): Promise<number> {
 	const begun = performance.now();
 	await inWorkspace(from, `printf '%s' '${text}' > ${name}.part && mv ${name}.part ${name}`);
-	await until(`${name} on ${to.name}`, async () => (await to.attempt(`cat ${workspace}/${name}`)).stdout === text, { pause_ms: 10 });
+	await until(`${name} on ${to.name}`, async () => (await to.attempt(`cat ${workspace}/${name}`)).stdout === text, { pauseMs: 10 });
 	return Math.round(performance.now() - begun);
 }

@@ -26,8 +26,8 @@ async function installTools(): Promise<void> {
 	const lacking: string[] = [];
 	for (const [tool, name] of tools) if ((await attempt(["sh", "-c", `command -v ${tool}`])).code !== 0) lacking.push(name);
 	if (lacking.length === 0) return;
-	await must(["apt-get", "update", "-qq"], { timeout_ms: 300_000 });
-	await must(["apt-get", "install", "-y", "-qq", ...lacking], { env: { DEBIAN_FRONTEND: "noninteractive" }, timeout_ms: 600_000 });
+	await must(["apt-get", "update", "-qq"], { timeoutMs: 300_000 });
+	await must(["apt-get", "install", "-y", "-qq", ...lacking], { env: { DEBIAN_FRONTEND: "noninteractive" }, timeoutMs: 600_000 });
 }
 
 /** The Debian mirror that this host uses itself. */
@@ -58,7 +58,7 @@ export async function rootFileSystem(): Promise<string> {
 	const part = path.join(cache, `rootfs.${process.pid}`);
 	mkdirSync(cache, { recursive: true });
 	rmSync(part, { recursive: true, force: true });
-	await must(["debootstrap", "--variant=minbase", `--include=${wanted}`, "bookworm", part, mirror()], { timeout_ms: 1_200_000 });
+	await must(["debootstrap", "--variant=minbase", `--include=${wanted}`, "bookworm", part, mirror()], { timeoutMs: 1_200_000 });
 	writeFileSync(path.join(part, "etc/machine-id"), "");
 	writeFileSync(path.join(part, ".packages"), wanted);
 	rmSync(root, { recursive: true, force: true });

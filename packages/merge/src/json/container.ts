@@ -24,7 +24,7 @@ export interface ContainerMerge {
 }
 
 /** Steps to find a child in all versions, to write it, and to read it again in the result. */
-const STEPS_PER_ENTRY = 120;
+const stepsPerEntry = 120;
 
 /** Children of the later version, copied unchanged. */
 interface Stretch {
@@ -52,7 +52,7 @@ export function writeContainer(entries: readonly Entry[], merge: ContainerMerge)
 	const styles = new Styles(merge, entries);
 	if (entries.length === 0) return open + emptyInside(merge, styles) + end;
 
-	spend(STEPS_PER_ENTRY * entries.length);
+	spend(stepsPerEntry * entries.length);
 	const pieces: (Piece | Stretch)[] = [];
 	for (let i = 0; i < entries.length; i++) {
 		const past = i === 0 ? i : pastUnchanged(entries, i, merge, styles);

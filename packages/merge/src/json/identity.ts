@@ -1,12 +1,12 @@
 import { spend } from "../budget.ts";
-import { IDENTITY_KEYS } from "../identity-keys.ts";
+import { identityKeys } from "../identity-keys.ts";
 import type { Interner } from "../interner.ts";
 import { type Alike, twin } from "./alike.ts";
 import { ARRAY, type JsonTree, NONE, NUMBER, OBJECT, STRING } from "./tree.ts";
 import { member, scalarValue, writtenScalar } from "./value.ts";
 
 /** Steps to find an element's name, and to look it up. */
-const STEPS_PER_IDENTITY = 80;
+const stepsPerIdentity = 80;
 
 /** One version of an array: its elements in their tree. */
 export interface Elements {
@@ -53,7 +53,7 @@ export function identities(
 	versions: readonly Elements[],
 	keys: Interner,
 	values: Interner,
-	names: readonly string[] = IDENTITY_KEYS,
+	names: readonly string[] = identityKeys,
 ): Int32Array[] | null {
 	const all = versions.filter(({ nodes }) => nodes.length > 0);
 	if (all.length === 0) return null;
@@ -79,7 +79,7 @@ function distinct(
 	values: Interner,
 ): Int32Array[] | null {
 	const numbers = numberElements(versions, (tree, node) => {
-		spend(STEPS_PER_IDENTITY);
+		spend(stepsPerIdentity);
 		const value = read(tree, node);
 		return value === null ? null : values.id(value);
 	});

@@ -77,11 +77,11 @@ function weave(ofHost: (Entry | null)[], ofGuest: (Entry | null)[], host: "older
 type Positions = (key: number) => number;
 
 /** A table as large as the greatest key is used if it has at most this many times the number of children. */
-const TABLE_PER_CHILD = 8;
+const tablePerChild = 8;
 
 function positions(keys: Int32Array): Positions {
 	const size = keys.reduce((greatest, key) => Math.max(greatest, key), 0) + 1;
-	if (size <= TABLE_PER_CHILD * keys.length) {
+	if (size <= tablePerChild * keys.length) {
 		const table = new Int32Array(size).fill(NONE);
 		for (let i = 0; i < keys.length; i++) table[keys[i]!] = i;
 		return (key) => table[key] ?? NONE;

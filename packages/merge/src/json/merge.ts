@@ -1,6 +1,6 @@
 import { spend } from "../budget.ts";
 import { choose } from "../choose.ts";
-import { GIVEN_NAMES } from "../identity-keys.ts";
+import { givenNames } from "../identity-keys.ts";
 import { Interner } from "../interner.ts";
 import { BOM } from "../lines.ts";
 import { greatest } from "../moves.ts";
@@ -46,15 +46,15 @@ export function mergeTrees(
 
 type Versions = Pick<ContainerMerge, "base" | "older" | "later" | "olderAlike" | "laterAlike">;
 
-const NOT_ALIKE = { start: 0, end: 0 };
+const notAlike = { start: 0, end: 0 };
 
 /** The greatest number of an element, as a multiple of the count of elements. */
-const TABLE_PER_ELEMENT = 8;
+const tablePerElement = 8;
 
 /** The cost of the merge of a value that both sides changed, without its text. */
-const STEPS_PER_VALUE = 500;
+const stepsPerValue = 500;
 /** A container costs more: three layouts, alignment, and the joined text (70 µs measured for one with a single element). */
-const STEPS_PER_CONTAINER = 12_000;
+const stepsPerContainer = 12_000;
 
 /** The merge of two versions of a JSON document; see {@link mergeTrees}. */
 export class TreeMerge {
@@ -111,12 +111,12 @@ export class TreeMerge {
 		if (b !== NONE && sameText(base, b, older, o)) return valueText(later, l);
 		if (b !== NONE && sameText(base, b, later, l)) return valueText(older, o);
 		// The cost of a container without its text: layouts, styles, alignment.
-		spend(STEPS_PER_VALUE);
+		spend(stepsPerValue);
 		const text = this.#text(b, o, l);
 		if (text !== null) return text;
 		const type = older.type[o]!;
 		if (type === later.type[l] && type >= ARRAY) {
-			spend(STEPS_PER_CONTAINER);
+			spend(stepsPerContainer);
 			const like = b !== NONE && base.type[b] === type ? b : NONE;
 			return type === OBJECT ? this.#object(like, o, l, depth) : this.#array(like, o, l, depth);
 		}
@@ -227,7 +227,7 @@ export class TreeMerge {
 				if (theirs.keys[i] !== key) return false;
 				if (mine.values[i] !== theirs.values[i]) different.push(key);
 			}
-			if (different.length !== 1 || !GIVEN_NAMES.some((name) => this.#keys.id(name) === different[0])) return false;
+			if (different.length !== 1 || !givenNames.some((name) => this.#keys.id(name) === different[0])) return false;
 			return this.#values.kids(one.tree, x).some((kid) => one.tree.key[kid] !== different[0] && isTelling(one.tree, kid));
 		};
 	}
@@ -251,7 +251,7 @@ export class TreeMerge {
 		const numbers = numberElements(versions, (tree, node) => this.#values.written(tree, node))!;
 		// They are the indices of tables, so those of a small array in a large document are made small.
 		const count = versions.reduce((sum, { nodes }) => sum + nodes.length, 0);
-		if (Math.max(...numbers.map(greatest)) < TABLE_PER_ELEMENT * count) return numbers;
+		if (Math.max(...numbers.map(greatest)) < tablePerElement * count) return numbers;
 		const small = new Map<number, number>();
 		return numbers.map((ofVersion) =>
 			ofVersion.map((value) => {
@@ -269,7 +269,7 @@ export class TreeMerge {
 			base,
 			older,
 			later,
-			olderAlike: base === null ? NOT_ALIKE : alikeEnds(base, older),
+			olderAlike: base === null ? notAlike : alikeEnds(base, older),
 			laterAlike: alikeEnds(base ?? older, later),
 		};
 	}

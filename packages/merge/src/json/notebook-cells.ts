@@ -1,7 +1,7 @@
 import { trimBlanks } from "../blanks.ts";
 import { spend } from "../budget.ts";
 import { align, UNMATCHED } from "../diff.ts";
-import { PAIRING_LIMIT } from "../identity-keys.ts";
+import { pairingLimit } from "../identity-keys.ts";
 import { Interner } from "../interner.ts";
 import { hunks } from "../line-alignment.ts";
 import { isNotebookText, plainLines, writtenLines } from "./text-lines.ts";
@@ -9,7 +9,7 @@ import { ARRAY, children, type JsonTree, OBJECT, valueText } from "./tree.ts";
 import { member } from "./value.ts";
 
 /** Steps to compare a line of a cell with those of other cells. */
-const STEPS_PER_LINE = 60;
+const stepsPerLine = 60;
 
 interface Cell {
 	readonly node: number;
@@ -93,7 +93,7 @@ function notebook(tree: JsonTree, keys: Interner): Notebook | null {
 		const source = tree.type[node] === OBJECT ? member(tree, node, keys.id("source")) : -1;
 		if (source < 0 || !isNotebookText({ tree, node: source })) return null;
 		const lines = plainLines({ tree, node: source });
-		spend(STEPS_PER_LINE * (lines.length + 1));
+		spend(stepsPerLine * (lines.length + 1));
 		cells.push({ node, source, lines });
 	}
 	return { tree, cells };
@@ -106,7 +106,7 @@ function counterparts(base: Notebook, version: Notebook): Int32Array {
 	const match = align(texts(base), texts(version));
 	for (const { start, end, from, to } of hunks(match, version.cells.length)) {
 		const isByCell = end - start === to - from;
-		if (!isByCell && (end - start) * (to - from) > PAIRING_LIMIT) continue;
+		if (!isByCell && (end - start) * (to - from) > pairingLimit) continue;
 		const taken = new Set<number>();
 		for (let i = start; i < end; i++) {
 			let [best, most] = [isByCell ? from + i - start : UNMATCHED, 0];
@@ -126,7 +126,7 @@ function share(cell: Cell, whole: Cell): number {
 	const mine = meaningful(cell.lines);
 	if (mine.length === 0) return 0;
 	const theirs = new Set(meaningful(whole.lines));
-	spend(STEPS_PER_LINE * (mine.length + theirs.size));
+	spend(stepsPerLine * (mine.length + theirs.size));
 	return mine.filter((line) => theirs.has(line)).length / mine.length;
 }
 

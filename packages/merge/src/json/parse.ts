@@ -5,7 +5,7 @@ import { decodeString } from "./string.ts";
 import { ARRAY, FALSE, type JsonTree, NONE, NULL, NUMBER, OBJECT, STRING, TRUE } from "./tree.ts";
 
 /** Deeper documents are merged as text: people and agents write none, and recursion over the tree stays safe. */
-const MAX_DEPTH = 500;
+const maxDepth = 500;
 
 /** `torn`: the text ends too early, as after a crash; `too-deep`: otherwise well-formed. */
 export type ParseFailure = "not-json" | "torn" | "too-deep";
@@ -19,17 +19,17 @@ export interface KeyNumbers {
 class Malformed extends Error {}
 
 /** Steps to read a node. Files that people and programs write have at most one node in ten characters. */
-const STEPS_PER_NODE = 20;
+const stepsPerNode = 20;
 
 /** Tokens of jsonc-parser's scanner (SyntaxKind in its declarations, a const enum without a run-time value). */
-const CLOSE_BRACE = 2;
-const CLOSE_BRACKET = 4;
+const closeBrace = 2;
+const closeBracket = 4;
 const COMMA = 5;
 const COLON = 6;
-const STRING_LITERAL = 10;
-const LINE_COMMENT = 12;
-const BLOCK_COMMENT = 13;
-const END_OF_TEXT = 17;
+const stringLiteral = 10;
+const lineComment = 12;
+const blockComment = 13;
+const endOfText = 17;
 
 const CR = 0x0d;
 const QUOTE = 0x22;
@@ -40,7 +40,7 @@ const PUNCTUATION = new Uint8Array(256);
 for (const [i, character] of ["{", "}", "[", "]", ",", ":"].entries()) PUNCTUATION[character.charCodeAt(0)] = i + 1;
 
 /** The type of value that a token is, or starts; NONE: no value. */
-const VALUE_TYPES = [NONE, OBJECT, NONE, ARRAY, NONE, NONE, NONE, NULL, TRUE, FALSE, STRING, NUMBER];
+const valueTypes = [NONE, OBJECT, NONE, ARRAY, NONE, NONE, NONE, NULL, TRUE, FALSE, STRING, NUMBER];
 
 /**
  * Parses JSON (RFC 8259) with the two extensions that JSONC files use: comments and a comma after the last child. The tokens are those of
@@ -81,7 +81,7 @@ class Parser {
 	/** Created only if the text has tokens besides punctuation and plain strings. */
 	#scanner: JSONScanner | null = null;
 	/** The last token, and its place. */
-	#token = END_OF_TEXT;
+	#token = endOfText;
 	/** The end of the text read so far, where the scanner continues. */
 	#position: number;
 	#tokenStart = 0;
@@ -121,9 +121,9 @@ class Parser {
 
 	parse(): JsonTree | ParseFailure {
 		this.#document();
-		spend(STEPS_PER_NODE * (this.#count - this.#paid));
+		spend(stepsPerNode * (this.#count - this.#paid));
 		this.#advance();
-		if (this.#token !== END_OF_TEXT) throw new Malformed();
+		if (this.#token !== endOfText) throw new Malformed();
 		if (this.#tooDeep) return "too-deep";
 		return {
 			text: this.#text,
@@ -159,7 +159,7 @@ class Parser {
 			let key = NONE;
 			if (inObject) key = this.#readKey(before === NONE ? NONE : this.#key[before]!);
 			else this.#advance();
-			if (container !== NONE && this.#token === (inObject ? CLOSE_BRACE : CLOSE_BRACKET)) {
+			if (container !== NONE && this.#token === (inObject ? closeBrace : closeBracket)) {
 				if (before !== NONE) this.#isStrict = false;
 				do {
 					container = this.#close(open, last);
@@ -186,7 +186,7 @@ class Parser {
 				open.push(node);
 				last.push(NONE);
 				container = node;
-				if (open.length > MAX_DEPTH) this.#tooDeep = true;
+				if (open.length > maxDepth) this.#tooDeep = true;
 				continue;
 			}
 			if (container === NONE) return;
@@ -206,15 +206,15 @@ class Parser {
 		const expected = this.#following[before + 1];
 		const start = this.#skipSpace();
 		if (expected !== undefined && text.startsWith(this.#lexemes[expected]!, start)) {
-			this.#token = STRING_LITERAL;
+			this.#token = stringLiteral;
 			this.#tokenStart = start;
 			this.#tokenEnd = start + this.#lexemes[expected]!.length;
 			this.#position = this.#tokenEnd;
 			return expected;
 		}
 		this.#advance();
-		if (this.#token === CLOSE_BRACE) return NONE;
-		if (this.#token !== STRING_LITERAL) throw new Malformed();
+		if (this.#token === closeBrace) return NONE;
+		if (this.#token !== stringLiteral) throw new Malformed();
 		const lexeme = text.slice(this.#tokenStart, this.#tokenEnd);
 		if (lexeme.includes("\\")) return this.#keys.id(decodeString(text, this.#tokenStart, this.#tokenEnd));
 		const key = this.#keys.id(lexeme.slice(1, -1));
@@ -230,7 +230,7 @@ class Parser {
 			this.#comma[child] = this.#tokenStart;
 			return true;
 		}
-		if (this.#token !== (this.#type[container] === OBJECT ? CLOSE_BRACE : CLOSE_BRACKET)) throw new Malformed();
+		if (this.#token !== (this.#type[container] === OBJECT ? closeBrace : closeBracket)) throw new Malformed();
 		return false;
 	}
 
@@ -243,7 +243,7 @@ class Parser {
 
 	/** The current token as a node: a scalar, or the start of a container. */
 	#node(key: number, keyStart: number, keyEnd: number): number {
-		const type = VALUE_TYPES[this.#token] ?? NONE;
+		const type = valueTypes[this.#token] ?? NONE;
 		if (type === NONE) throw new Malformed();
 		if (this.#count === this.#capacity) this.#grow();
 		const node = this.#count++;
@@ -268,7 +268,7 @@ class Parser {
 			this.#scan();
 			return;
 		}
-		this.#token = token === 0 ? STRING_LITERAL : token;
+		this.#token = token === 0 ? stringLiteral : token;
 		this.#tokenStart = start;
 		this.#tokenEnd = end;
 		this.#position = end;
@@ -292,12 +292,12 @@ class Parser {
 			scanner.setPosition(this.#skipSpace());
 			this.#token = scanner.scan();
 			this.#position = scanner.getPosition();
-			if (this.#token === LINE_COMMENT || this.#token === BLOCK_COMMENT) this.#isStrict = false;
+			if (this.#token === lineComment || this.#token === blockComment) this.#isStrict = false;
 			if (scanner.getTokenError() !== 0) throw new Malformed();
 			// For the scanner a lone CR ends a line comment, here only LF ends a line.
-			if (this.#token === LINE_COMMENT && this.#text.charCodeAt(this.#position) === CR && !this.#isLineEnd(this.#position))
+			if (this.#token === lineComment && this.#text.charCodeAt(this.#position) === CR && !this.#isLineEnd(this.#position))
 				throw new Malformed();
-		} while (this.#token === LINE_COMMENT || this.#token === BLOCK_COMMENT);
+		} while (this.#token === lineComment || this.#token === blockComment);
 		this.#tokenStart = scanner.getTokenOffset();
 		this.#tokenEnd = this.#position;
 	}
@@ -316,7 +316,7 @@ class Parser {
 	}
 
 	#grow(): void {
-		spend(STEPS_PER_NODE * (this.#count - this.#paid));
+		spend(stepsPerNode * (this.#count - this.#paid));
 		this.#paid = this.#count;
 		this.#capacity *= 2;
 		const type = new Uint8Array(this.#capacity);

@@ -5,7 +5,7 @@ import type { Elements } from "./identity.ts";
 import { ARRAY, NONE, STRING } from "./tree.ts";
 
 /** Longer lists of numbers count as tuples only if no side moved anything in them. */
-const LONGEST_TUPLE = 16;
+const longestTuple = 16;
 
 /** How a list of scalars is merged: by place, as a set, or as a sequence. */
 export type ScalarList = "places" | "set" | "sequence";
@@ -50,7 +50,7 @@ export function byPlace(length: number, hasBase: boolean): Entry[] {
 /** Numbers, or values of several types, with the same count in every version: only the place identifies an element. */
 function isTuple([base, older, later]: readonly Elements[], hasBase: boolean): boolean {
 	const length = older!.nodes.length;
-	if (length === 0 || length > LONGEST_TUPLE || later!.nodes.length !== length) return false;
+	if (length === 0 || length > longestTuple || later!.nodes.length !== length) return false;
 	if (hasBase ? base!.nodes.length !== length : length === 1) return false;
 	return [base!, older!, later!].some(({ tree, nodes }) => nodes.some((node) => tree.type[node] !== STRING));
 }

@@ -1,4 +1,4 @@
-import { PAIRING_LIMIT } from "../identity-keys.ts";
+import { pairingLimit } from "../identity-keys.ts";
 import type { Entry } from "./entry.ts";
 import { NONE } from "./tree.ts";
 
@@ -20,7 +20,7 @@ export function joinRenamed(entries: readonly Entry[], inBase: number, isRenamed
 	const gone: Entry[] = [];
 	for (let base = 0; base < inBase; base++) if (!there.has(base)) gone.push({ base, older: NONE, later: NONE });
 	const incomplete = [...gone, ...entries.filter(({ base, older, later }) => base !== NONE && (older === NONE || later === NONE))];
-	if (incomplete.length === 0 || incomplete.length * added.length > PAIRING_LIMIT) return entries;
+	if (incomplete.length === 0 || incomplete.length * added.length > pairingLimit) return entries;
 	const found = new Map<Entry, Entry[]>();
 	const claims = new Map<Entry, number>();
 	for (const entry of incomplete) {

@@ -1,5 +1,5 @@
 import { spend } from "../budget.ts";
-import { GENERATED_NAMES } from "../identity-keys.ts";
+import { generatedNames } from "../identity-keys.ts";
 import type { Interner } from "../interner.ts";
 import type { Entry } from "./entry.ts";
 import { type Elements, identity } from "./identity.ts";
@@ -7,9 +7,9 @@ import { NONE, OBJECT } from "./tree.ts";
 import { member } from "./value.ts";
 
 /** One in this many elements may have a repeated name by mistake; with more of them names do not identify elements. */
-const NAMED_PER_REPEATED = 20;
+const namedPerRepeated = 20;
 
-const STEPS_PER_ENTRY = 40;
+const stepsPerEntry = 40;
 
 /**
  * In a sequence in which not every element has a name (cells of a notebook), joins an element of the older side alone and one of the later side
@@ -26,7 +26,7 @@ export function joinSameNames(
 	const alone = (side: "older" | "later") => entries.filter((entry) => entry[side === "older" ? "later" : "older"] === NONE);
 	const [inOlder, inLater] = [alone("older"), alone("later")];
 	if (inOlder.length === 0 || inLater.length === 0) return { entries, joined: new Set() };
-	for (const name of GENERATED_NAMES) {
+	for (const name of generatedNames) {
 		const key = keys.id(name);
 		const byName = (of: readonly Entry[], version: Elements, side: "older" | "later") => {
 			const names = namesOf(version, key);
@@ -60,12 +60,12 @@ export function joinSameNames(
 
 /** The name of each element, null for one without a name or with a repeated one; null: too many are repeated. */
 function namesOf({ tree, nodes }: Elements, key: number): (string | null)[] | null {
-	spend(STEPS_PER_ENTRY * nodes.length);
+	spend(stepsPerEntry * nodes.length);
 	const names = nodes.map((node) => (tree.type[node] === OBJECT ? identity(tree, member(tree, node, key)) : null));
 	const times = new Map<string, number>();
 	for (const name of names) if (name !== null) times.set(name, (times.get(name) ?? 0) + 1);
 	const isRepeated = (name: string | null) => name !== null && times.get(name)! > 1;
 	const repeated = names.filter(isRepeated).length;
 	if (repeated === 0) return names;
-	return repeated * NAMED_PER_REPEATED <= names.length ? names.map((name) => (isRepeated(name) ? null : name)) : null;
+	return repeated * namedPerRepeated <= names.length ? names.map((name) => (isRepeated(name) ? null : name)) : null;
 }

@@ -1,6 +1,6 @@
 import { absorbs } from "../absorbed.ts";
 import { align, UNMATCHED } from "../diff.ts";
-import { PAIRING_LIMIT } from "../identity-keys.ts";
+import { pairingLimit } from "../identity-keys.ts";
 import { hunks } from "../line-alignment.ts";
 import { movedElements } from "../moves.ts";
 import type { Entry } from "./entry.ts";
@@ -203,7 +203,7 @@ function edit(base: Int32Array, side: Int32Array, match: Int32Array, likeness: L
 /** The changed elements of a replaced stretch, in order. With equal numbers on both sides: one by one. */
 function pair(start: number, end: number, from: number, to: number, likeness: Likeness): [number, number][] {
 	const [rows, columns] = [end - start, to - from];
-	if (rows === columns || rows * columns > PAIRING_LIMIT) {
+	if (rows === columns || rows * columns > pairingLimit) {
 		const inOrder = Array.from({ length: Math.min(rows, columns) }, (_, k): [number, number] => [start + k, from + k]);
 		return inOrder.filter(([i, j]) => likeness(i, j) > 0);
 	}

@@ -1,4 +1,4 @@
-const SIMPLE_ESCAPES: Record<string, string> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
+const simpleEscapes: Record<string, string> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
 
 /**
  * The value of a JSON string: the UTF-8 bytes of its characters, one character per byte. A lone surrogate becomes its own three bytes (WTF-8),
@@ -19,7 +19,7 @@ function unescapeString(text: string): string {
 		decoded += text.slice(from, at);
 		const kind = text[at + 1]!;
 		if (kind !== "u") {
-			decoded += SIMPLE_ESCAPES[kind] ?? kind;
+			decoded += simpleEscapes[kind] ?? kind;
 			from = at + 2;
 			continue;
 		}

@@ -22,7 +22,7 @@ export function writtenScalar(tree: JsonTree, node: number): string {
 }
 
 /** The cost of numbering a value: a table lookup of its text. */
-const STEPS_PER_NUMBER = 100;
+const stepsPerNumber = 100;
 
 /** The members of an object in the order of their key numbers, as {@link Values} numbers them. */
 export interface Members {
@@ -106,7 +106,7 @@ export class Values {
 		if (numbers[node] !== NONE) return numbers[node]!;
 		let last = node;
 		while (last + 1 < tree.count && tree.start[last + 1]! < tree.end[node]!) last++;
-		spend(STEPS_PER_NUMBER * (last - node + 1));
+		spend(stepsPerNumber * (last - node + 1));
 		// Children have greater numbers than their container: a loop from the last one needs no recursion.
 		for (let at = last; at >= node; at--) {
 			if (numbers[at] !== NONE) continue;
@@ -152,7 +152,7 @@ export function member(tree: JsonTree, object: number, key: number): number {
 }
 
 /** Exponents with more digits are not added up: meaningful numbers have none. */
-const LONGEST_EXPONENT = 15;
+const longestExponent = 15;
 
 /** Writes a JSON number as its significant digits and an exponent, exactly: `1.0`, `1` and `10e-1` are one; `-0` and `0` are two. */
 function exactDecimal(lexeme: string): string {
@@ -168,7 +168,7 @@ function exactDecimal(lexeme: string): string {
 	while (past > first && digits[past - 1] === "0") past--;
 	if (first === past) return `${sign}0`;
 	const significant = digits.slice(first, past);
-	if (power.length > LONGEST_EXPONENT) return lexeme;
+	if (power.length > longestExponent) return lexeme;
 	const exponent = Number(power) - fraction.length + (digits.length - past);
 	// Most numbers are small integers: these are their own canonical form.
 	if (exponent >= 0 && significant.length + exponent <= 15 && sign === "") return significant + "0".repeat(exponent);

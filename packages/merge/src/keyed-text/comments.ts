@@ -3,7 +3,7 @@ import { spend } from "../budget.ts";
 import type { Block, Item, Value } from "./item.ts";
 
 /** More comment signs in a line are ignored. */
-const MAX_SIGNS_PER_LINE = 8;
+const maxSignsPerLine = 8;
 
 /** The comment lines before an item. */
 export function commentLines(trivia: string): string[] {
@@ -71,7 +71,7 @@ export function hasLostComment(base: Block | null, version: Block, text: string)
 	for (const line of text.split("\n")) {
 		there.add(trimBlanks(line));
 		let signs = 0;
-		for (let at = line.indexOf("#"); at !== -1 && signs < MAX_SIGNS_PER_LINE; at = line.indexOf("#", at + 1), signs++)
+		for (let at = line.indexOf("#"); at !== -1 && signs < maxSignsPerLine; at = line.indexOf("#", at + 1), signs++)
 			there.add(trimBlanks(line.slice(at)));
 	}
 	return own.some((comment) => !there.has(comment));

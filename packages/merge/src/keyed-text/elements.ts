@@ -1,6 +1,6 @@
 import { trimBlanks } from "../blanks.ts";
 import { spend } from "../budget.ts";
-import { GIVEN_NAMES, IDENTITY_KEYS } from "../identity-keys.ts";
+import { givenNames, identityKeys } from "../identity-keys.ts";
 import type { Block, Flow, Item, Value } from "./item.ts";
 
 /** Words with another meaning in quotes. */
@@ -33,7 +33,7 @@ export function hasOtherName(one: Value, other: Value): boolean {
 	spend(one.text.length + other.text.length);
 	const texts = new Map(theirs.map(({ key, text }) => [key, normalized(text)]));
 	const different = mine.filter(({ key, text }) => texts.get(key) !== normalized(text)).map(({ key }) => key);
-	if (different.length !== 1 || !GIVEN_NAMES.includes(different[0]!) || !texts.has(different[0]!)) return false;
+	if (different.length !== 1 || !givenNames.includes(different[0]!) || !texts.has(different[0]!)) return false;
 	return mine.some(({ key, value }) => key !== different[0] && isTelling(value));
 }
 
@@ -90,7 +90,7 @@ export function mapKeys(versions: readonly (readonly Item[])[]): string[][] {
 /** The key that names the elements of a list in all versions, or null. */
 export function identities(versions: readonly (readonly Item[])[]): string[][] | null {
 	if (versions.every((items) => items.length === 0)) return null;
-	for (const name of IDENTITY_KEYS) {
+	for (const name of identityKeys) {
 		const found = versions.map((items) => items.map((element) => memberText(element.value, name)));
 		if (found.every((ids) => !ids.includes(null) && new Set(ids).size === ids.length)) return found as string[][];
 	}

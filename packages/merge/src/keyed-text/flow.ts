@@ -1,5 +1,5 @@
 import { trimBlanks } from "../blanks.ts";
-import { type Flow, type Item, item, leaf, MAX_DEPTH, NotScannable, type Value } from "./item.ts";
+import { type Flow, type Item, item, leaf, maxDepth, NotScannable, type Value } from "./item.ts";
 
 export type FlowSyntax = "toml" | "yaml";
 
@@ -93,7 +93,7 @@ class FlowScanner {
 	}
 
 	collection(depth: number): Flow {
-		if (depth > MAX_DEPTH) throw new NotScannable();
+		if (depth > maxDepth) throw new NotScannable();
 		const text = this.#text;
 		const from = this.at++;
 		const list = text[from] === "[";

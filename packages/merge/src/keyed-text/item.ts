@@ -68,10 +68,10 @@ export class NotScannable extends Error {
 }
 
 /** Deeper nesting is not parsed. */
-export const MAX_DEPTH = 100;
+export const maxDepth = 100;
 
 /** Steps to parse a text (see `spend`), for each of its characters. */
-export const STEPS_PER_CHARACTER = 25;
+export const stepsPerCharacter = 25;
 
 /**
  * An item whose text consists of its parts.

@@ -1,6 +1,6 @@
 import { trimBlanks } from "../blanks.ts";
 import { spend } from "../budget.ts";
-import { type Block, block, type Item, item, leaf, STEPS_PER_CHARACTER } from "./item.ts";
+import { type Block, block, type Item, item, leaf, stepsPerCharacter } from "./item.ts";
 
 /** The meaning of lines without `=` or `:`, and of the lines below a key. */
 export interface IniSyntax {
@@ -11,17 +11,17 @@ export interface IniSyntax {
 }
 
 /** Steps for a line besides its characters: it becomes an item. */
-const STEPS_PER_LINE = 60;
+const stepsPerLine = 60;
 
 /**
  * Parses a text of keys and values, with sections (`[name]`) if it has any: INI, `.env`, Java properties, systemd units, git configuration.
  * Any other line is a key without a value.
  */
 export function scanIni(text: string, syntax: IniSyntax): Block {
-	spend(text.length * STEPS_PER_CHARACTER);
+	spend(text.length * stepsPerCharacter);
 	const lines = text.split("\n");
 	if (lines[lines.length - 1] === "") lines.pop();
-	spend(STEPS_PER_LINE * lines.length);
+	spend(stepsPerLine * lines.length);
 	const root: Item[] = [];
 	const sections: Item[] = [];
 	let section: { lead: string; head: string; key: string; items: Item[] } | null = null;

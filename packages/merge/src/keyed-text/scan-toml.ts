@@ -1,6 +1,6 @@
 import { spend } from "../budget.ts";
 import { plainKey, scanFlow, stringEnd } from "./flow.ts";
-import { type Block, block, type Item, item, leaf, MAX_DEPTH, NotScannable, STEPS_PER_CHARACTER, type Value } from "./item.ts";
+import { type Block, block, type Item, item, leaf, maxDepth, NotScannable, stepsPerCharacter, type Value } from "./item.ts";
 
 interface Table {
 	readonly path: string;
@@ -20,7 +20,7 @@ interface Table {
  * @throws NotScannable
  */
 export function scanToml(text: string, apart = false): Block {
-	spend(text.length * STEPS_PER_CHARACTER);
+	spend(text.length * stepsPerCharacter);
 	const root: Table = { path: "", isElement: false, lead: "", head: "", pairs: [], tables: [] };
 	let at = 0;
 	/** Tables that are open, each below the one before it. */
@@ -35,7 +35,7 @@ export function scanToml(text: string, apart = false): Block {
 			const table = tableAt(text, at, first, lead);
 			at += table.head.length;
 			open = open.filter((other) => other === root || (other.isElement && table.path.startsWith(`${other.path}.`)));
-			if (open.length > MAX_DEPTH) throw new NotScannable();
+			if (open.length > maxDepth) throw new NotScannable();
 			const parent = open[open.length - 1]!;
 			parent.tables.push(table);
 			open.push(table);

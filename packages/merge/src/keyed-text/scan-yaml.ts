@@ -1,10 +1,10 @@
 import { beforeComment, trimBlanks } from "../blanks.ts";
 import { spend } from "../budget.ts";
 import { scanFlow, stringEnd } from "./flow.ts";
-import { type Block, block, type Item, item, leaf, MAX_DEPTH, NotScannable, STEPS_PER_CHARACTER, type Value } from "./item.ts";
+import { type Block, block, type Item, item, leaf, maxDepth, NotScannable, stepsPerCharacter, type Value } from "./item.ts";
 
 /** The line before a document. */
-export const DOCUMENT_START = "---\n";
+export const documentStart = "---\n";
 
 export interface YamlStream {
 	/** Does the text start with `---`? If not, the first document gets one here that is not in the text. */
@@ -21,7 +21,7 @@ export interface YamlStream {
  * @throws NotScannable
  */
 export function scanYaml(text: string): YamlStream {
-	spend(text.length * STEPS_PER_CHARACTER);
+	spend(text.length * stepsPerCharacter);
 	const lines = text.split("\n");
 	if (lines[lines.length - 1] === "") lines.pop();
 	const starts: number[] = [];
@@ -35,7 +35,7 @@ export function scanYaml(text: string): YamlStream {
 	const documents: Item[] = [];
 	// The text before the first `---` is a document if it has more than comments; else it belongs to that document's lead.
 	const headed = starts.length > 0 && lines.slice(0, starts[0]).every(isTrivia);
-	if (!headed) documents.push(document(DOCUMENT_START, lines, 0, starts[0] ?? lines.length));
+	if (!headed) documents.push(document(documentStart, lines, 0, starts[0] ?? lines.length));
 	for (const [i, start] of starts.entries()) {
 		const head = lines
 			.slice(i === 0 && headed ? 0 : start, start + 1)
@@ -122,7 +122,7 @@ class Scanner {
 
 	/** @param compact start of the first item on the current line, if it is after a dash. */
 	#items(indent: number, parent: number, compact: { column: number } | null, depth: number, list: boolean): Block {
-		if (depth > MAX_DEPTH) throw new NotScannable();
+		if (depth > maxDepth) throw new NotScannable();
 		const items: Item[] = [];
 		const keys = new Set<string>();
 		const blanks = " ".repeat(indent);

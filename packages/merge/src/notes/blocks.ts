@@ -37,14 +37,14 @@ const KEYED: Readonly<Record<string, KeyedFormat>> = {
 	env: "env",
 	dotenv: "env",
 };
-const JSON_LANGUAGES = new Set(["json", "jsonc", "json5", "geojson", "topojson"]);
-const RECORD_LANGUAGES: Readonly<Record<string, string>> = { csv: ".csv", tsv: ".tsv", jsonl: ".jsonl", ndjson: ".ndjson" };
+const jsonLanguages = new Set(["json", "jsonc", "json5", "geojson", "topojson"]);
+const recordLanguages: Readonly<Record<string, string>> = { csv: ".csv", tsv: ".tsv", jsonl: ".jsonl", ndjson: ".ndjson" };
 /** Steps to compare two blocks, apart from their characters. */
-const STEPS_PER_PAIR = 100;
+const stepsPerPair = 100;
 /** Blocks of one value. */
 const PACKED = /compressed|base64|binary|drawing/;
 /** Blocks whose lines have their meaning by themselves. */
-const PROSE_LANGUAGES = new Set(["text", "txt", "plaintext", "console", "output", "log", "md", "markdown", "quote", "verse", "center"]);
+const proseLanguages = new Set(["text", "txt", "plaintext", "console", "output", "log", "md", "markdown", "quote", "verse", "center"]);
 
 /**
  * Merges every block of both sides and puts the result into all versions, so that the merge of lines treats it as an unchanged line.
@@ -153,7 +153,7 @@ function firstAlike(one: FencedBlock, units: readonly Unit[], start: number, end
 
 /** Do two blocks hold mostly the same lines? */
 function isAlike(one: FencedBlock, other: FencedBlock): boolean {
-	spend(STEPS_PER_PAIR + one.inner.length + other.inner.length);
+	spend(stepsPerPair + one.inner.length + other.inner.length);
 	const [mine, theirs] = [one, other].map(({ inner }) => inner.split("\n").filter((line) => trimBlanks(line) !== "")) as [
 		string[],
 		string[],
@@ -223,23 +223,23 @@ function mergeInner(language: string, sides: Sides): Merged {
 /** Null: one side whole. */
 function mergeByLanguage(language: string, sides: Sides): Merged | null {
 	const contents = sides.base === null ? [sides.older, sides.later] : [sides.base, sides.older, sides.later];
-	if (JSON_LANGUAGES.has(language) || (language === "" && contents.every(isJsonContainer)))
+	if (jsonLanguages.has(language) || (language === "" && contents.every(isJsonContainer)))
 		return mergeJson(sides, `block.${language === "jsonc" || language === "json5" ? language : "json"}`);
 	const format = KEYED[language];
 	if (format !== undefined) return mergeKeyedText(sides, format);
-	const records = RECORD_LANGUAGES[language];
+	const records = recordLanguages[language];
 	if (records !== undefined) return mergeRecords(sides, records);
 	if (language === "drawer") return mergeDrawer(sides);
 	// Packed or encoded content is one value.
 	if (PACKED.test(language)) return null;
-	return PROSE_LANGUAGES.has(language) ? mergeProse(sides) : mergeCode(sides);
+	return proseLanguages.has(language) ? mergeProse(sides) : mergeCode(sides);
 }
 
 /** Is a block of this language one document? Two of them at one place would not be valid. */
 function isData(language: string, ...contents: readonly Uint8Array[]): boolean {
-	const isJson = JSON_LANGUAGES.has(language) || (language === "" && contents.every(isJsonContainer));
+	const isJson = jsonLanguages.has(language) || (language === "" && contents.every(isJsonContainer));
 	return (
-		isJson || KEYED[language] !== undefined || RECORD_LANGUAGES[language] !== undefined || language === "drawer" || PACKED.test(language)
+		isJson || KEYED[language] !== undefined || recordLanguages[language] !== undefined || language === "drawer" || PACKED.test(language)
 	);
 }
 
@@ -249,7 +249,7 @@ function isJsonContainer(content: Uint8Array): boolean {
 
 /** The format of a block's content, if its sides are valid. */
 function checkOf(language: string, { older, later }: Pick<Sides, "older" | "later">): ((content: Uint8Array) => boolean) | null {
-	if (JSON_LANGUAGES.has(language) || (language === "" && (isJsonContainer(older) || isJsonContainer(later)))) {
+	if (jsonLanguages.has(language) || (language === "" && (isJsonContainer(older) || isJsonContainer(later)))) {
 		return isStrictJson(older) && isStrictJson(later) ? isStrictJson : isLenientJson;
 	}
 	if (KEYED[language] === "yaml") return (content) => isYamlText(toLatin1(content));

@@ -46,11 +46,11 @@ function property(line: string, markup: Markup): Statement | null {
 
 /** The head of a table: a table has one. The words of its first column and the line below it identify the table. */
 function tableHead(line: string, next: string | undefined): Statement | null {
-	if (next === undefined || !TABLE_RULE.test(next) || !line.includes("|")) return null;
+	if (next === undefined || !tableRule.test(next) || !line.includes("|")) return null;
 	return { subject: `table ${firstCell(line)} ${next}`, before: "", says: line, behind: "" };
 }
 
-const TABLE_RULE = /^[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|[ \t:-]*$/;
+const tableRule = /^[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|[ \t:-]*$/;
 
 /** May a body have tasks, properties or tables? */
 export function mayHaveStatements(text: string, markup: Markup): boolean {
@@ -138,7 +138,7 @@ function tableHeads(units: readonly Unit[]): Heads {
 	const found: Heads = new Map();
 	for (const [index, { text, block }] of units.entries()) {
 		const next = units[index + 1];
-		if (block !== null || next === undefined || next.block !== null || !text.includes("|") || !TABLE_RULE.test(next.text)) continue;
+		if (block !== null || next === undefined || next.block !== null || !text.includes("|") || !tableRule.test(next.text)) continue;
 		const subject = firstCell(text);
 		found.set(subject, found.has(subject) ? null : { index, rule: next.text, text: `${text}\n${next.text}` });
 	}

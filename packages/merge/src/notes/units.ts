@@ -24,14 +24,14 @@ export type Markup = "markdown" | "org" | "asciidoc" | "restructured" | "plain";
 /** May a body have blocks? Most have none, and the search line by line costs more than a merge. */
 export function mayHaveBlocks(text: string, markup: Markup): boolean {
 	if (markup === "markdown") return text.includes("```") || text.includes("~~~") || text.includes("{%");
-	if (markup === "asciidoc") return ASCIIDOC_FENCE.test(text);
-	if (markup === "restructured") return text.includes(".. ") && RESTRUCTURED_BLOCK.test(text);
+	if (markup === "asciidoc") return asciidocFence.test(text);
+	if (markup === "restructured") return text.includes(".. ") && restructuredBlock.test(text);
 	return markup === "org" && /^[ \t]*(?::[\w-]+:|#\+begin_)/im.test(text);
 }
 
-const STEPS_PER_LINE = 25;
+const stepsPerLine = 25;
 /** Steps to cut a block out, to find it in the other versions, and to merge it. */
-const STEPS_PER_BLOCK = 400;
+const stepsPerBlock = 400;
 
 /** Splits a body into units. */
 export function splitUnits(text: string, markup: Markup): Unit[] {
@@ -47,7 +47,7 @@ export function splitUnits(text: string, markup: Markup): Unit[] {
 			i++;
 			continue;
 		}
-		spend(STEPS_PER_BLOCK);
+		spend(stepsPerBlock);
 		const closed = end.closed;
 		const inner = lines.slice(i + 1, closed ? end.past - 1 : end.past).map((line) => `${line}\n`);
 		units.push({
@@ -83,7 +83,7 @@ function blockEnd(lines: readonly string[], from: number, markup: Markup, endles
 	}
 	if (markup === "asciidoc") return asciidocEnd(lines, from, endless);
 	if (markup === "restructured") return restructuredEnd(lines, from);
-	const liquid = LIQUID_BLOCK.exec(line);
+	const liquid = liquidBlock.exec(line);
 	if (liquid !== null) return liquidEnd(lines, from, liquid as unknown as [string, string, string], endless);
 	const fence = /^[ \t>]*(?:[-*+][ \t]+)?(`{3,}|~{3,})[ \t]*(.*)$/.exec(line);
 	if (fence === null) return null;
@@ -99,7 +99,7 @@ function blockEnd(lines: readonly string[], from: number, markup: Markup, endles
 }
 
 /** Tags of Liquid (Jekyll) whose content is not prose (https://jekyllrb.com/docs/liquid/tags/), and the language that `highlight` names. */
-const LIQUID_BLOCK = /^[ \t]*\{%-?[ \t]*(highlight|raw|comment|codeblock|prism|math|mermaid)\b[ \t]*([\w+#-]*)[^%]*%\}[ \t]*$/;
+const liquidBlock = /^[ \t]*\{%-?[ \t]*(highlight|raw|comment|codeblock|prism|math|mermaid)\b[ \t]*([\w+#-]*)[^%]*%\}[ \t]*$/;
 
 function liquidEnd(
 	lines: readonly string[],
@@ -118,11 +118,11 @@ function liquidEnd(
 }
 
 /** Listing, literal and passthrough blocks of AsciiDoc (https://docs.asciidoctor.org/asciidoc/latest/blocks/delimited/). */
-const ASCIIDOC_FENCE = /^(?:-{4,}|\.{4,}|\+{4,})[ \t]*$/m;
+const asciidocFence = /^(?:-{4,}|\.{4,}|\+{4,})[ \t]*$/m;
 
 function asciidocEnd(lines: readonly string[], from: number, endless: Set<string>): BlockEnd | null {
 	const fence = trimEnd(lines[from]!);
-	if (!ASCIIDOC_FENCE.test(fence) || endless.has(fence)) return null;
+	if (!asciidocFence.test(fence) || endless.has(fence)) return null;
 	const source = /^\[source[^,\]]*,[ \t]*([\w+#-]+)/.exec(lines[from - 1] ?? "");
 	const found = ending(lines, from, (line) => trimEnd(line) === fence, (source?.[1] ?? "").toLowerCase(), false);
 	if (found === null) endless.add(fence);
@@ -130,17 +130,17 @@ function asciidocEnd(lines: readonly string[], from: number, endless: Set<string
 }
 
 /** The literal content of a directive of reStructuredText: the indented lines below it. The merge treats it as code, since options can be among them. */
-const RESTRUCTURED_BLOCK =
+const restructuredBlock =
 	/^([ \t]*)\.\. (?:code-block|sourcecode|code|highlight|raw|math|csv-table|list-table|graphviz|mermaid|parsed-literal)::/m;
 export const INDENTED = "indented";
 
 function restructuredEnd(lines: readonly string[], from: number): BlockEnd | null {
-	const found = RESTRUCTURED_BLOCK.exec(lines[from]!);
+	const found = restructuredBlock.exec(lines[from]!);
 	if (found === null) return null;
 	const indent = found[1]!.length;
 	let past = from + 1;
 	for (let at = from + 1; at < lines.length; at++) {
-		spend(STEPS_PER_LINE);
+		spend(stepsPerLine);
 		const text = lines[at]!.trimStart();
 		if (text === "") continue;
 		if (lines[at]!.length - text.length <= indent) break;
@@ -162,7 +162,7 @@ function ending(
 ): BlockEnd | null {
 	for (let at = from + 1; at < lines.length; at++) {
 		// Blocks of many names can all be without end.
-		spend(STEPS_PER_LINE);
+		spend(stepsPerLine);
 		if (isEnd(lines[at]!)) return { language, past: at + 1, closed: true };
 	}
 	return open ? { language, past: lines.length, closed: false } : null;

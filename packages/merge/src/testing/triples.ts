@@ -297,7 +297,7 @@ const keyOf = (line: string) => /^(\S+?)(?: =|:)/.exec(line)?.[1] ?? "";
 const timeOf = (line: string) => /\d{4}-[^ "]*/.exec(line)?.[0] ?? "";
 
 const time = fc.nat(86_399).map((seconds) => new Date(Date.UTC(2026, 1, 18) + seconds * 1000).toISOString());
-const LINE_FILES: readonly LineFile[] = [
+const lineFiles: readonly LineFile[] = [
 	{
 		path: "logs/run.log",
 		line: fc.tuple(time, word, fc.nat(999)).map(([t, w, n]) => `${t} ${w.trim()} ${n}`),
@@ -377,7 +377,7 @@ function reordered(one: readonly string[], other: readonly string[]): boolean {
 }
 
 /** Files of lines: logs, records, notes, configurations, code. */
-export const linesTriple: fc.Arbitrary<Generated> = fc.constantFrom(...LINE_FILES).chain(({ path, line, ops, timed, nameOf }) => {
+export const linesTriple: fc.Arbitrary<Generated> = fc.constantFrom(...lineFiles).chain(({ path, line, ops, timed, nameOf }) => {
 	const edit: fc.Arbitrary<LineEdit> = fc.record({ op: fc.constantFrom(...ops), at: fc.nat(40), line });
 	const changes = fc.array(edit, { maxLength: 6 });
 	return fc

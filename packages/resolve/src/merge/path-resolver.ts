@@ -17,7 +17,7 @@ import {
 	type SideHistory,
 	type TreeEntry,
 } from "@robust-sync/git";
-import { type AttributeKind, MAX_MERGED_BYTES } from "@robust-sync/merge";
+import { type AttributeKind, maxMergedBytes } from "@robust-sync/merge";
 import { isOwnName } from "@robust-sync/workspace";
 import { type ConflictGroup, type Conflicts, crissCross } from "./conflict-groups.ts";
 import { isAttributesFile, kindAttributes } from "./kind-attributes.ts";
@@ -262,7 +262,7 @@ export class PathResolver {
 				for (const oid of oidsOf(group)) {
 					const found = infos[info++];
 					if (!found) present(null, oid);
-					bytes += found && found.size <= MAX_MERGED_BYTES ? found.size : 0;
+					bytes += found && found.size <= maxMergedBytes ? found.size : 0;
 				}
 			} while (at < groups.length && batch.length < groupsAtATime && bytes < bytesAtATime);
 			const contents: (Uint8Array | null)[] = [];
@@ -275,7 +275,7 @@ export class PathResolver {
 					if (copy) this.#reader.known?.add(oids[index] as Oid, copy);
 					contents.push(copy);
 				},
-				MAX_MERGED_BYTES,
+				maxMergedBytes,
 			);
 			let content = 0;
 			yield batch.map((group) => ({
@@ -421,7 +421,7 @@ export class PathResolver {
 				if (!info) present(null, made.oid);
 				found = content && Buffer.from(content);
 			},
-			MAX_MERGED_BYTES,
+			maxMergedBytes,
 		);
 		return found;
 	}

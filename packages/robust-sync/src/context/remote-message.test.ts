@@ -2,7 +2,7 @@ import { expect, test } from "@jest/globals";
 import { GitError } from "@robust-sync/git";
 import { withRemoteMessage } from "@robust-sync/workspace";
 import { lastErrorOf } from "../cycle/record.ts";
-import { cleanRemoteMessage, maxRemoteMessage_bytes } from "./remote-message.ts";
+import { cleanRemoteMessage, maxRemoteMessageBytes } from "./remote-message.ts";
 import { toSyncError } from "./sync-error.ts";
 
 test.each([
@@ -17,8 +17,8 @@ test.each([
 test("remote message: too much of it → 4 KiB, whole characters", () => {
 	for (const character of ["a", "é", "€", "😀"]) {
 		const clean = cleanRemoteMessage(`x${character.repeat(5_000)}`) ?? "";
-		expect(Buffer.byteLength(clean)).toBeLessThanOrEqual(maxRemoteMessage_bytes);
-		expect(Buffer.byteLength(clean)).toBeGreaterThan(maxRemoteMessage_bytes - 8);
+		expect(Buffer.byteLength(clean)).toBeLessThanOrEqual(maxRemoteMessageBytes);
+		expect(Buffer.byteLength(clean)).toBeGreaterThan(maxRemoteMessageBytes - 8);
 		expect(clean.replaceAll(character, "")).toBe("x…");
 	}
 });
