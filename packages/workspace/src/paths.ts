@@ -140,18 +140,6 @@ export class WorkspacePaths {
 	static peerOfFile(name: string): string | null {
 		return /^peer_([a-z0-9][a-z0-9-]{0,62})_state\.json$/.exec(name)?.[1] ?? null;
 	}
-	stateFileOf(service: ServiceName): string {
-		switch (service) {
-			case "sync":
-				return this.syncState;
-			case "heartbeat":
-				return this.heartbeatState;
-			case "health-server":
-				return this.healthState;
-			case "monitor":
-				return this.monitorStatus;
-		}
-	}
 	/** Held as long as an instance of the service runs. */
 	instanceLock(service: ServiceName): string {
 		return path.join(this.sync, `${service}.lock`);

@@ -8,8 +8,6 @@ export interface OperationInProgress {
 	readonly name: OperationName;
 	/** When the operation began, or when git last stopped in it; milliseconds since the epoch. */
 	readonly stoppedAt: number;
-	/** When anything of it was last touched, milliseconds since the epoch. */
-	readonly touchedAt: number;
 }
 
 /** An operation with its article, for a sentence. */
@@ -46,9 +44,8 @@ export function operationInProgress(gitDirectory: string): OperationInProgress |
 		const file = path.join(gitDirectory, mark);
 		const stats = statSync(file, { throwIfNoEntry: false });
 		if (!stats) continue;
-		const index = statSync(path.join(gitDirectory, "index"), { throwIfNoEntry: false });
 		const shown = mark === sequencer ? sequenced(gitDirectory) : name;
-		return { name: shown, stoppedAt: stats.mtimeMs, touchedAt: Math.max(stats.mtimeMs, index?.mtimeMs ?? 0) };
+		return { name: shown, stoppedAt: stats.mtimeMs };
 	}
 	return null;
 }

@@ -143,6 +143,11 @@ function writeState(
 		peers: [],
 		totals: { sent: 0, received: 0, acked: 0, rejected: {} },
 	};
-	const state = { sync, heartbeat, "health-server": { ...writer, port: 8080 } }[service];
-	writeFileSync(paths.stateFileOf(service), JSON.stringify(state));
+	const files = {
+		sync: [paths.syncState, sync],
+		heartbeat: [paths.heartbeatState, heartbeat],
+		"health-server": [paths.healthState, { ...writer, port: 8080 }],
+	} as const;
+	const [file, state] = files[service];
+	writeFileSync(file, JSON.stringify(state));
 }
