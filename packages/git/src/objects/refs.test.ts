@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Scratch } from "../fixtures/scratch.ts";
+import { gitProcessesStarted } from "../process/exec.ts";
 import type { Repository } from "../process/repository.ts";
 import { readObjects, readObjectsWhole } from "./objects.ts";
 import { aheadBehind, attachHead, countCommits, isAncestor, readHead, readRef, updateRef } from "./refs.ts";
@@ -27,6 +28,26 @@ test("HEAD: a branch, loose or packed; detached; unborn → read as that", async
 	scratch.git("w", "checkout", "-q", "main");
 	scratch.init("unborn");
 	expect(await readHead(await scratch.open("unborn"))).toEqual({ branch: "main", oid: null });
+});
+
+test("ref: loose, packed, both, missing, a directory → read without a process", async () => {
+	const [one = "", two = ""] = commits;
+	scratch.init("packed");
+	const opened = await scratch.open("packed");
+	scratch.git("packed", "fetch", "-q", "../w", `${two}:refs/heads/x/packed`, `${one}:refs/heads/both`, `${one}:refs/remotes/origin/main`);
+	scratch.git("packed", "tag", "-a", "-m", "annotated", "annotated", two);
+	scratch.git("packed", "pack-refs", "--all");
+	scratch.git("packed", "update-ref", "refs/heads/both", two);
+	const before = gitProcessesStarted();
+	const tag = scratch.git("packed", "rev-parse", "annotated").trim();
+	const expected = { "heads/x/packed": two, "heads/both": two, "remotes/origin/main": one, "tags/annotated": tag };
+	for (const [ref, oid] of Object.entries(expected)) expect(await readRef(opened, `refs/${ref}`)).toBe(oid);
+	for (const ref of ["heads/x", "heads/packed", "heads/x/packed/y", "remotes/origin/"])
+		expect(await readRef(opened, `refs/${ref}`)).toBeNull();
+	expect(gitProcessesStarted()).toBe(before);
+	scratch.git("packed", "symbolic-ref", "refs/heads/named", "refs/heads/both");
+	expect(await readRef(opened, "refs/heads/named")).toBe(two);
+	expect(gitProcessesStarted()).toBe(before + 1);
 });
 
 test("ref: not where it was expected → not moved", async () => {

@@ -1,28 +1,54 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { inflateSync } from "node:zlib";
 import type { Oid, Repository } from "../process/repository.ts";
 import { moveLooseRef } from "./loose-refs.ts";
 import { readObjectsWhole } from "./objects.ts";
 
-function readOid(file: string): Oid | null {
+const isOid = (text: string) => /^[0-9a-f]{40,64}$/.test(text);
+
+/** A larger file of packed refs is left to git. */
+const largestPackedBytes = 1_048_576;
+
+/** The commit of a packed ref (git-pack-refs(1)); null: it is not packed; undefined: git must be asked. @throws the file system's error */
+function readPackedRef({ commonDirectory }: Repository, ref: string): Oid | null | undefined {
+	const file = path.join(commonDirectory, "packed-refs");
+	const stats = statSync(file, { throwIfNoEntry: false });
+	if (stats === undefined) return null;
+	if (stats.size > largestPackedBytes) return undefined;
+	const line = readFileSync(file, "utf8")
+		.split("\n")
+		.find((each) => each.endsWith(` ${ref}`));
+	const oid = line?.slice(0, -ref.length - 1) ?? null;
+	return oid === null || isOid(oid) ? oid : undefined;
+}
+
+/** The commit of a ref, without a process; null: there is none; undefined: git must be asked. */
+function readRefFile(repository: Repository, ref: string): Oid | null | undefined {
+	if (repository.config.has("extensions.refstorage")) return undefined;
 	try {
-		const text = readFileSync(file, "latin1").trim();
-		return /^[0-9a-f]{40,64}$/.test(text) ? text : null;
+		const text = readFileSync(path.join(repository.commonDirectory, ref), "latin1").trim();
+		return isOid(text) ? text : undefined;
+	} catch (error) {
+		// The others are not of all worktrees.
+		const isShared = /^refs\/(heads|remotes|tags|robust-sync)\//.test(ref);
+		if (!isShared || !["ENOENT", "ENOTDIR", "EISDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+	}
+	try {
+		// It is packed before its own file is removed.
+		return readPackedRef(repository, ref);
 	} catch {
-		return null;
+		return undefined;
 	}
 }
 
 /**
- * The commit that `ref` (a full name, such as refs/heads/main) names, or null. Reads the loose file if there is one; else starts git.
- * Whether the commit can be read is not checked: a branch in a damaged repository is not one that has no commits.
+ * The commit that `ref` (a full name, such as refs/heads/main) names, or null. Starts git only where its file, and that of packed refs, do
+ * not show it. Whether the commit can be read is not looked at: a branch in a damaged repository is not one that has no commits.
  */
 export async function readRef(repository: Repository, ref: string): Promise<Oid | null> {
-	if (repository.config.get("extensions.refstorage") === undefined) {
-		const loose = readOid(path.join(repository.commonDirectory, ref));
-		if (loose) return loose;
-	}
+	const found = readRefFile(repository, ref);
+	if (found !== undefined) return found;
 	const { stdout, exitCode } = await repository.run(["rev-parse", "--verify", "--quiet", "--end-of-options", ref], {
 		accept: [0, 1, 128],
 	});
