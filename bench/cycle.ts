@@ -8,13 +8,16 @@ const rounds = 30;
 const files = 100;
 const quietMs = 100;
 
-/** The sequence by hand: commit and push on one side, fetch and fast-forward on the other. */
-async function bareSequence(from: Workspace, to: Workspace): Promise<void> {
-	await from.git("add", "-A");
-	await from.git("commit", "-q", "-m", "change");
-	await from.git("push", "-q", "origin", "main");
-	await to.git("fetch", "-q", "origin");
-	await to.git("merge", "-q", "--ff-only", "origin/main");
+/** What robust-sync makes durable as well (git-environment.ts); git by itself fsyncs neither loose objects nor refs. */
+const durable = ["-c", "core.fsync=committed,loose-object,reference"] as const;
+
+/** The sequence by hand: commit and push on one side, fetch and fast-forward on the other. @param options of git itself */
+async function bareSequence(from: Workspace, to: Workspace, options: readonly string[] = []): Promise<void> {
+	await from.git(...options, "add", "-A");
+	await from.git(...options, "commit", "-q", "-m", "change");
+	await from.git(...options, "push", "-q", "origin", "main");
+	await to.git(...options, "fetch", "-q", "origin");
+	await to.git(...options, "merge", "-q", "--ff-only", "origin/main");
 }
 
 async function pair(lab: Lab, one: string, other: string): Promise<[Workspace, Workspace]> {
@@ -28,8 +31,18 @@ async function pair(lab: Lab, one: string, other: string): Promise<[Workspace, W
 
 const noWatch = { SYNC_WATCH: "0", SYNC_INTERVAL: "3600" };
 
+/** Medians of milliseconds. */
+interface Taken {
+	readonly full: number;
+	readonly fullFloor: number;
+	readonly durableFloor: number;
+	readonly idle: number;
+	readonly idleFloor: number;
+	readonly once: number;
+}
+
 /** Medians of what running daemons take, and of the floor, in turns. */
-async function measure(): Promise<{ full: number; fullFloor: number; idle: number; idleFloor: number; once: number }> {
+async function measure(): Promise<Taken> {
 	return await inLab(async (ours) =>
 		inLab(async (bare) => {
 			const [a, b] = await pair(ours, "helios", "chad");
@@ -39,6 +52,7 @@ async function measure(): Promise<{ full: number; fullFloor: number; idle: numbe
 			const taken = {
 				full: [] as number[],
 				fullFloor: [] as number[],
+				durableFloor: [] as number[],
 				idle: [] as number[],
 				idleFloor: [] as number[],
 				once: [] as number[],
@@ -57,6 +71,8 @@ async function measure(): Promise<{ full: number; fullFloor: number; idle: numbe
 				if (b.read(name) !== `changed ${round}\n`) throw new Error("the change did not arrive in one cycle");
 				c.write(name, `changed ${round}\n`);
 				taken.fullFloor.push(await timed(() => bareSequence(c, d)));
+				c.write(name, `changed durably ${round}\n`);
+				taken.durableFloor.push(await timed(() => bareSequence(c, d, durable)));
 				taken.idle.push(await timed(() => a.cycle()));
 				taken.idleFloor.push(
 					await timed(async () => {
@@ -112,7 +128,7 @@ async function countProcesses(): Promise<{ send: number; receive: number; idle: 
 }
 
 export async function run(): Promise<BenchTable> {
-	const { full, fullFloor, idle, idleFloor, once } = await measure();
+	const { full, fullFloor, durableFloor, idle, idleFloor, once } = await measure();
 	const { send, receive, idle: idleProcesses } = await countProcesses();
 	const node = median(
 		await Promise.all(Array.from({ length: 1 }, () => timed(() => command(process.execPath, ["-e", "0"], { cwd: root })))),
@@ -121,6 +137,7 @@ export async function run(): Promise<BenchTable> {
 		name: `A cycle (1 of ${files} files changed, hub over file://, medians of ${rounds})`,
 		rows: [
 			timeRow("full cycle, write to the other side's disk, two running daemons", full, fullFloor, "≤ 1.3 ×"),
+			timeRow("  … beside a floor that makes objects and refs as durable", full, durableFloor, "printed"),
 			timeRow("the same as two whole processes, robust-sync --once", once, fullFloor, "-"),
 			{
 				what: "git processes of the full cycle (sender + receiver)",
