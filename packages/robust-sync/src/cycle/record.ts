@@ -14,7 +14,7 @@ import {
 	type WorkspacePaths,
 	writeState,
 } from "@robust-sync/workspace";
-import { accessTimesOf } from "../checkout/access-times.ts";
+import { type AccessTimes, accessTimesOf } from "../checkout/access-times.ts";
 import type { SyncError } from "../context/sync-error.ts";
 import { limitedMsOf } from "../remote/pace-of-workspace.ts";
 import type { CycleResult } from "./progress.ts";
@@ -31,6 +31,9 @@ export function lastErrorOf(error: SyncError, secrets: Iterable<string>, at: str
 	};
 }
 
+/** What the access times show is reported as it was at most this long ago. */
+const accessTimesForMs = 5_000;
+
 /** Keeps `sync_state.json` current: writes every change of status, and at least every 30 s while alive. */
 export class SyncRecord {
 	readonly #paths: WorkspacePaths;
@@ -38,6 +41,7 @@ export class SyncRecord {
 	readonly #now: () => number;
 	readonly #onProblem: (line: string) => void;
 	#state: SyncState;
+	#lastAccessTimes: { readonly at: number; readonly syncAtime: Config["syncAtime"]; readonly times: AccessTimes } | null = null;
 	/** The last write, so that a later one waits for it. */
 	#written: Promise<void> = Promise.resolve();
 
@@ -105,7 +109,7 @@ export class SyncRecord {
 			interval_seconds: this.#config().syncIntervalSeconds,
 			updated_at: timestamp(this.#now()),
 			messages_pending: listPending(this.#paths).length,
-			access_times: accessTimesOf(this.#paths, this.#config()),
+			access_times: this.#accessTimes(),
 		};
 		const state = this.#state;
 		this.#written = this.#written
@@ -114,6 +118,17 @@ export class SyncRecord {
 				this.#onProblem(`sync_state.json cannot be written: ${error instanceof Error ? error.message : String(error)}`),
 			);
 		return this.#written;
+	}
+
+	/** As of a moment ago: they depend on mounts, which are read for that. */
+	#accessTimes(): AccessTimes {
+		const { syncAtime } = this.#config();
+		const at = performance.now();
+		const last = this.#lastAccessTimes;
+		if (last !== null && last.syncAtime === syncAtime && at - last.at < accessTimesForMs) return last.times;
+		const times = accessTimesOf(this.#paths, this.#config());
+		this.#lastAccessTimes = { at, syncAtime, times };
+		return times;
 	}
 
 	/** Cycles are paused. */
