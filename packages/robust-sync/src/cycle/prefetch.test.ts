@@ -1,0 +1,103 @@
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { Repository } from "@robust-sync/git";
+import { Scratch } from "@robust-sync/git/fixtures/scratch";
+import type { CycleContext } from "../context/cycle-context.ts";
+import { cycleContext } from "../testing/cycle-context.ts";
+import { runCycle } from "./cycle.ts";
+
+// Without a watcher: what a cycle asks the remote while it scans, and when it scans again.
+
+const lines = Array.from({ length: 12 }, (_, index) => `line ${index}`);
+const text = (changed: Readonly<Record<number, string>>) => `${lines.map((line, index) => changed[index] ?? line).join("\n")}\n`;
+
+let scratch: Scratch;
+let context: CycleContext;
+let commands: string[] = [];
+/** Called when a fetch and all that ran beside it have ended. */
+let afterFetch: () => void = () => undefined;
+beforeEach(async () => {
+	scratch = new Scratch("prefetch");
+	scratch.hub();
+	scratch.init("peer", scratch.path("hub.git"));
+	scratch.init("w", scratch.path("hub.git"));
+	push({ "a.txt": text({}), "other.txt": "other\n" });
+	// Later than the latest write, which would wait.
+	context = await cycleContext(scratch, "w", { now: () => Date.now() + 60_000 });
+	const repository = new Repository(context.repository);
+	const running = new Set<Promise<unknown>>();
+	repository.run = async (args, options) => {
+		commands.push(args[0] ?? "");
+		const done = Repository.prototype.run.call(repository, args, options);
+		if (args[0] !== "fetch") {
+			running.add(done);
+			return await done;
+		}
+		await done;
+		await Promise.allSettled(running);
+		afterFetch();
+		return await done;
+	};
+	context = { ...context, repository };
+	await cycle();
+});
+afterEach(() => {
+	afterFetch = () => undefined;
+	return scratch.remove();
+});
+
+function push(files: Readonly<Record<string, string>>): void {
+	for (const [name, content] of Object.entries(files)) scratch.write(`peer/${name}`, content);
+	scratch.commitAll("peer");
+	scratch.git("peer", "push", "-q", "origin", "HEAD:main");
+}
+
+/** Runs a cycle. @returns the questions to the remote, and the scans */
+async function cycle(): Promise<string[]> {
+	commands = [];
+	await runCycle(context);
+	return commands.filter((command) => ["fetch", "ls-remote", "push", "status"].includes(command)).sort();
+}
+
+test("prefetch: the remote moved in the last cycle → fetched at once; else asked", async () => {
+	push({ "a.txt": text({ 0: "peer" }) });
+	expect(await cycle()).toEqual(["fetch", "status"]);
+	expect(scratch.read("w/a.txt")).toBe(text({ 0: "peer" }));
+	expect(await cycle()).toEqual(["fetch", "status"]);
+	expect(await cycle()).toEqual(["ls-remote", "status"]);
+	push({ "a.txt": text({ 0: "peer again" }) });
+	expect(await cycle()).toEqual(["fetch", "ls-remote", "status"]);
+	expect(scratch.read("w/a.txt")).toBe(text({ 0: "peer again" }));
+});
+
+test("prefetch: own change, and the remote moved → both merged, one fetch", async () => {
+	push({ "a.txt": text({ 0: "peer" }) });
+	scratch.write("w/a.txt", text({ 11: "here" }));
+	const asked = await cycle();
+	expect(asked.filter((command) => command === "fetch")).toEqual(["fetch"]);
+	expect(asked).not.toContain("ls-remote");
+	expect(scratch.read("w/a.txt")).toBe(text({ 0: "peer", 11: "here" }));
+	expect(scratch.git("hub.git", "show", "main:a.txt")).toBe(text({ 0: "peer", 11: "here" }));
+});
+
+test.each<[what: string, incoming: Record<string, string>, written: [name: string, content: string], expected: string]>([
+	["a changed file", { "a.txt": text({ 0: "peer" }) }, ["a.txt", text({ 11: "here" })], text({ 0: "peer", 11: "here" })],
+	["a new file", { "new.txt": text({ 0: "peer" }) }, ["new.txt", text({ 0: "peer" })], text({ 0: "peer" })],
+])("second scan: %s of the peer's is written after the scan → found", async (_what, incoming, [name, content], expected) => {
+	push(incoming);
+	afterFetch = () => scratch.write(`w/${name}`, content);
+	expect((await cycle()).filter((command) => command === "status").length).toBeGreaterThan(1);
+	afterFetch = () => undefined;
+	await cycle();
+	expect(scratch.read(`w/${name}`)).toBe(expected);
+	expect(scratch.git("hub.git", "show", `main:${name}`)).toBe(expected);
+});
+
+test("second scan: another file is written after the scan → the next cycle's", async () => {
+	push({ "a.txt": text({ 0: "peer" }) });
+	afterFetch = () => scratch.write("w/other.txt", "here\n");
+	expect((await cycle()).filter((command) => command === "status")).toHaveLength(1);
+	afterFetch = () => undefined;
+	expect(scratch.read("w/other.txt")).toBe("here\n");
+	await cycle();
+	expect(scratch.git("hub.git", "show", "main:other.txt")).toBe("here\n");
+});
