@@ -334,6 +334,11 @@ export async function forget(request: ForgetRequest, operands: readonly string[]
 	const memory = new ForgetMemory();
 	memory.made = made.made;
 	const { result } = await applyHere(request, memory);
+	if (!readForgetState(paths).applied.includes(made.map.id))
+		throw new CommandError(
+			`the hub has the new history, but this node has not applied the map ${made.map.id} (${memory.refused[0]?.reason ?? "another node replaced the branch meanwhile"}): run this again`,
+			ExitCode.failed,
+		);
 	const left = await cleanHub(await openWorkspaceRepository(paths, config), config, memory.applied);
 	if (options.json)
 		printJson({ schema: 1, replaced: true, id: made.map.id, commits: made.commits.size, head: result.head, problems, hub: left });

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
 	eachEntry,
 	gitPathOf,
@@ -11,7 +12,7 @@ import {
 	readTreePaths,
 	withObjectReader,
 } from "@robust-sync/git";
-import { type ForgetMap, forgetDirectory, inOrderOfTime, maxMaps, readMap } from "./forget-map.ts";
+import { type ForgetMap, forgetDirectory, inOrderOfTime, type MapRead, maxMapBytes, maxMapFiles, readMap } from "./forget-map.ts";
 
 /** The maps in the trees of commits. */
 export interface FoundMaps {
@@ -19,7 +20,12 @@ export interface FoundMaps {
 	readonly refused: readonly { readonly path: string; readonly reason: string }[];
 }
 
-const maxMapBytes = 64 * 1_048_576;
+/** Everyone with push access can write maps, and reading a large one takes seconds: after this many bytes without a valid signature, only small ones are read. */
+const maxRefusedBytes = 4 * 1_048_576;
+const smallBytes = 16_384;
+
+/** Maps that a process has read, by their ids, names and the keys then. */
+export type KnownMaps = Map<string, MapRead>;
 
 /** The names and ids in the directory of maps of a commit. Nothing is read where a commit has none. */
 async function listed(store: Repository, reader: ObjectReader, commit: Oid): Promise<Map<string, Oid>> {
@@ -29,35 +35,66 @@ async function listed(store: Repository, reader: ObjectReader, commit: Oid): Pro
 	if (directory?.mode !== "040000") return entries;
 	const [content = Buffer.alloc(0)] = await reader.contents([directory.oid]);
 	eachEntry(content, idLengthOf(store), (_isDirectory, id, nameStart, nameEnd) => {
-		if (entries.size < maxMaps) entries.set(content.toString("latin1", nameStart, nameEnd), hex(id));
+		if (entries.size < maxMapFiles) entries.set(content.toString("latin1", nameStart, nameEnd), hex(id));
 	});
 	return entries;
 }
 
 /**
  * The maps in the trees of some commits, separated by the validity of their signatures.
+ * @param known those of the last call with other commits, which are not read again; receives those of this one
  * @throws GitError
  */
-export async function findMaps(repository: Repository, commits: readonly Oid[], keys: readonly string[]): Promise<FoundMaps> {
+export async function findMaps(
+	repository: Repository,
+	commits: readonly Oid[],
+	keys: readonly string[],
+	known: KnownMaps = new Map(),
+): Promise<FoundMaps> {
 	const maps = new Map<string, ForgetMap>();
 	const refused = new Map<string, string>();
 	const store = openMergeStore(repository);
+	const byKeys = createHash("sha256").update(keys.join("\n")).digest("hex");
+	const met: KnownMaps = new Map();
+	let refusedBytes = 0;
 	await withObjectReader(store, async (reader) => {
 		for (const commit of new Set(commits)) {
 			const entries = [...(await listed(store, reader, commit))].filter(([name]) => name.endsWith(".json"));
+			const nameOf = ([name, oid]: readonly [string, Oid]) => `${oid} ${byKeys} ${name}`;
+			const take = (name: string, read: MapRead) => {
+				const path = `${forgetDirectory}/${Buffer.from(name, "latin1").toString("utf8")}`;
+				if (read.kind === "map") maps.set(read.map.id, read.map);
+				else refused.set(path, read.reason);
+			};
+			const unread: (readonly [string, Oid])[] = [];
+			for (const entry of entries) {
+				const read = known.get(nameOf(entry)) ?? met.get(nameOf(entry));
+				if (read === undefined) unread.push(entry);
+				else {
+					met.set(nameOf(entry), read);
+					take(entry[0], read);
+				}
+			}
 			await reader.each(
-				entries.map(([, oid]) => oid),
+				unread.map(([, oid]) => oid),
 				(info, content, index) => {
-					const [name = ""] = entries[index] ?? [];
-					const path = `${forgetDirectory}/${Buffer.from(name, "latin1").toString("utf8")}`;
-					const read = readMap(name, info?.type === "blob" ? content : null, keys);
-					if (read.kind === "map") maps.set(read.map.id, read.map);
-					else refused.set(path, read.reason);
+					const entry = unread[index];
+					if (entry === undefined) return;
+					if (content !== null && refusedBytes > maxRefusedBytes && content.length > smallBytes) {
+						take(entry[0], { kind: "refused", reason: "it is not read, because others have no valid signature: take those out" });
+						return;
+					}
+					const read = readMap(entry[0], info?.type === "blob" ? content : null, keys);
+					if (read.kind === "refused") refusedBytes += content?.length ?? 0;
+					met.set(nameOf(entry), read);
+					take(entry[0], read);
 				},
 				maxMapBytes,
 			);
 		}
 	});
+	known.clear();
+	for (const [name, read] of met) known.set(name, read);
 	return { maps: inOrderOfTime([...maps.values()]), refused: [...refused].map(([path, reason]) => ({ path, reason })) };
 }
 

@@ -6,9 +6,10 @@ import * as z from "zod/mini";
 
 /** The directory of such files. */
 export const forgetDirectory = ".robust-sync/forget";
-/** More maps than this, and larger ones, are ignored. */
-export const maxMaps = 1_000;
-const maxMapBytes = 64 * 1_048_576;
+/** Files in the directory of maps, signed or not: more are ignored. Everyone with push access can write them. */
+export const maxMapFiles = 20_000;
+/** Larger maps are refused. A pair of ids takes 90 bytes. */
+export const maxMapBytes = 16 * 1_048_576;
 
 const objectId = z.string().check(z.regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/));
 const pairs = z.record(objectId, objectId);

@@ -4,6 +4,7 @@ import { idLengthOf, type Oid, OidSet, type Repository } from "@robust-sync/git"
 import { writeAtomicSync } from "@robust-sync/system/atomic-write";
 import { readState, type SkippedFile, type WorkspacePaths } from "@robust-sync/workspace";
 import * as z from "zod/mini";
+import type { KnownMaps } from "./find-maps.ts";
 import type { MadeHistory, Rewritten } from "./rewrite-all.ts";
 
 const objectId = z.string().check(z.regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/));
@@ -41,6 +42,8 @@ export class ForgetMemory {
 	announced: Oid | null = null;
 	/** The last one of these that was examined. */
 	read: Oid | null = null;
+	/** Maps that were read: a large one takes a second. */
+	readonly maps: KnownMaps = new Map();
 	/** Maps that are not applied, and why. */
 	refused: readonly { readonly path: string; readonly reason: string }[] = [];
 	/** The history that this process rewrote when it made a map; null: none. */
@@ -49,9 +52,12 @@ export class ForgetMemory {
 	applied: Rewritten | null = null;
 }
 
+/** At most this many refused maps are reported. */
+const mostReported = 100;
+
 /** Maps that this node does not apply, as `skipped` reports them. */
 export function forgetSkipped({ refused }: ForgetMemory): SkippedFile[] {
-	return refused.map(({ path: file, reason }) => ({
+	return refused.slice(0, mostReported).map(({ path: file, reason }) => ({
 		path: file,
 		reason: "forget-refused",
 		remedy: `it is not applied here, and the old history stays: ${reason}`,

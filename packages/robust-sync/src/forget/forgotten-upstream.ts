@@ -48,7 +48,7 @@ async function mapsFor(context: CycleContext, tip: Oid | null): Promise<FoundMap
 	const { repository, config } = context;
 	const { oid: head } = await readHead(repository);
 	const commits = [tip, head, await readRef(repository, mapsRef)].filter((oid) => oid !== null);
-	const found = await findMaps(repository, commits, config.heartbeatKeys);
+	const found = await findMaps(repository, commits, config.heartbeatKeys, context.memory.forget.maps);
 	context.memory.forget.refused = found.refused;
 	return found;
 }

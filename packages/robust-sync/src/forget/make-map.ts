@@ -29,7 +29,7 @@ import { ownIdentity } from "../context/own-identity.ts";
 import type { CleanedBlob } from "./announced-maps.ts";
 import { blobsWithValues } from "./derive-values.ts";
 import { blobId, findMaps } from "./find-maps.ts";
-import { type ForgetMap, forgetDirectory, mapFile, mapText, signMap } from "./forget-map.ts";
+import { type ForgetMap, forgetDirectory, mapFile, mapText, maxMapBytes, maxMapFiles, signMap } from "./forget-map.ts";
 import { allOf, countOf, type MadeHistory } from "./rewrite-all.ts";
 import { type Forms, formsOf, holds, withoutValue } from "./value.ts";
 import { blobsAt } from "./working-copies.ts";
@@ -136,7 +136,12 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 	if (to === from) return null;
 	const { met } = made;
 	// Later than the ones before, independent of this node's clock: these times order the maps.
-	const { maps: before } = await findMaps(repository, [from], config.heartbeatKeys);
+	const { maps: before, refused } = await findMaps(repository, [from], config.heartbeatKeys);
+	if (before.length + refused.length >= maxMapFiles)
+		throw new CommandError(
+			`${forgetDirectory} has ${maxMapFiles} files or more, and the other nodes would not read one more: remove those without a valid signature (robust-sync --status), and run this again`,
+			ExitCode.failed,
+		);
 	const newest = Math.min(lastMs, Math.max(0, ...before.map((map) => Date.parse(map.created_at) + 1)));
 	const map = signMap(
 		{
@@ -152,6 +157,12 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 		},
 		key,
 	);
+	const text = mapText(map);
+	if (text.length > maxMapBytes)
+		throw new CommandError(
+			`the map of ${blobs.size} old versions would be larger than nodes accept: forget the file with most of them by its path first`,
+			ExitCode.failed,
+		);
 	const subject = value === null ? `forget ${paths.length === 1 ? "a path" : `${paths.length} paths`}` : "forget a value";
 	for (const name of writer.packs) packs.add(name);
 	const loose = looseIds(store).filter((oid) => present.has(oid));
@@ -170,7 +181,7 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 		date: Math.floor(now() / 1000),
 		message: Buffer.from(`${withNodeTrailer(`${config.nodeName}: ${subject}`, config.nodeName)}\n`),
 		tree: null,
-		changes: [{ path: gitPathOf(mapFile(id)), mode: "100644", content: mapText(map) }],
+		changes: [{ path: gitPathOf(mapFile(id)), mode: "100644", content: text }],
 	});
 	return { ...result, tip: commit };
 }

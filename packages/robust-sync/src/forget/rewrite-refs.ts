@@ -13,7 +13,14 @@ export async function rewriteRefs(repository: Repository, replaced: (oid: Oid) =
 	for (const line of stdout.toString("latin1").split("\n")) {
 		const [oid = "", kind, ...rest] = line.split(" ");
 		const now = replaced(oid);
-		if (kind === "ref" && now !== undefined) lines.push(`update ${rest.join(" ")}\0${now}\0${oid}\0`);
+		const name = rest.join(" ");
+		// git-replace(1): the name is the id of the object whose place it takes.
+		const renamed = replaced(/^refs\/replace\/([0-9a-f]+)$/.exec(name)?.[1] ?? "");
+		if (kind !== "ref") continue;
+		if (renamed !== undefined) {
+			lines.push(`delete ${name}\0${oid}\0`);
+			if (renamed !== (now ?? oid)) lines.push(`update refs/replace/${renamed}\0${now ?? oid}\0\0`);
+		} else if (now !== undefined) lines.push(`update ${name}\0${now}\0${oid}\0`);
 	}
 	if (lines.length > 0)
 		await repository.run(["update-ref", "-m", refMessage, "-z", "--stdin"], { input: Buffer.from(lines.join(""), "latin1") });
