@@ -116,14 +116,12 @@ export async function fetchWithoutForgotten(
 	const early = await applyAnnounced(context);
 	const upstream = await withoutForgotten(context, await fetchUpstream(context, hint, answer));
 	if (early === null) return upstream;
-	const { replaced } = upstream;
-	return {
-		...upstream,
-		replaced:
-			replaced === null
-				? early
-				: new Map([...replaced, ...[...early].map(([before, after]) => [before, replaced.get(after) ?? after] as const)]),
-	};
+	// The fetch may have been before that, and name the old tip.
+	const before = upstream.before === null ? null : (early.get(upstream.before) ?? upstream.before);
+	const rewritten = upstream.rewritten && before === upstream.before;
+	const later = upstream.replaced ?? new Map<Oid, Oid>();
+	const replaced = new Map([...later, ...[...early].map(([old, now]) => [old, later.get(now) ?? now] as const)]);
+	return { ...upstream, before, rewritten, replaced };
 }
 
 /**
