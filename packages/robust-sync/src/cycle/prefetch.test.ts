@@ -69,6 +69,18 @@ test("prefetch: the remote moved in the last cycle → fetched at once; else ask
 	expect(scratch.read("w/a.txt")).toBe(text({ 0: "peer again" }));
 });
 
+test("prefetch: a peer announced a head → one fetch, whether it is there or not", async () => {
+	while ((await cycle()).includes("fetch"));
+	push({ "a.txt": text({ 0: "peer" }) });
+	context.memory.announced.add(scratch.git("peer", "rev-parse", "HEAD").trim());
+	expect(await cycle()).toEqual(["fetch", "status"]);
+	expect(scratch.read("w/a.txt")).toBe(text({ 0: "peer" }));
+	context.memory.announced.add("1".repeat(40));
+	scratch.write("w/other.txt", "here\n");
+	expect(await cycle()).toEqual(["fetch", "push", "status"]);
+	expect(scratch.git("hub.git", "show", "main:other.txt")).toBe("here\n");
+});
+
 test("prefetch: own change, and the remote moved → both merged, one fetch", async () => {
 	push({ "a.txt": text({ 0: "peer" }) });
 	scratch.write("w/a.txt", text({ 11: "here" }));

@@ -90,10 +90,16 @@ export interface Prefetched {
 	readonly tip: Oid | null;
 	/** The result of a fetch; null: the remote was only asked. */
 	readonly upstream: Upstream | null;
+	/** The number of heads that peers had announced by then. */
+	readonly announced: number;
 }
 
 /** The answer of the remote to the cheapest question. */
-export const askUpstream = async (context: CycleContext): Promise<Prefetched> => ({ tip: await askRemote(context), upstream: null });
+export const askUpstream = async (context: CycleContext): Promise<Prefetched> => ({
+	tip: await askRemote(context),
+	upstream: null,
+	announced: 0,
+});
 
 /**
  * Learns the remote's tip. Asks first (one cheap question) unless there is a sign that it moved; fetches if it did.
@@ -103,10 +109,12 @@ export const askUpstream = async (context: CycleContext): Promise<Prefetched> =>
 export async function fetchUpstream(context: CycleContext, hint: boolean, asked: Promise<Prefetched> | null = null): Promise<Upstream> {
 	const { repository, config, memory } = context;
 	const branch = syncedBranch(context);
-	// Two fetches at once would be in each other's way.
-	const prefetched = asked === null ? null : await (hint ? asked.catch(() => null) : asked);
+	const { announced } = memory;
+	// Two fetches at once would be in each other's way. After a lost race the answer may be out of date, also a failure.
+	const prefetched = asked === null ? null : await (hint && announced.size === 0 ? asked.catch(() => null) : asked);
 	const done = prefetched?.upstream ?? null;
-	if (done !== null && (!hint || done.tip !== done.before)) return done;
+	const isHint = hint && (prefetched === null || prefetched.announced === 0 || prefetched.announced < announced.size);
+	if (done !== null && (!isHint || done.tip !== done.before)) return done;
 	const known = await knownTip(context);
 	if (!hint || known === null) {
 		const { tip } = done === null && prefetched !== null ? prefetched : await askUpstream(context);
@@ -132,23 +140,24 @@ export async function fetchUpstream(context: CycleContext, hint: boolean, asked:
 }
 
 /**
- * Learns the remote's tip while the scan runs, if that is likely to be needed: there is no sign of anything to push. After a cycle that found
- * the remote moved, it fetches at once: more may follow.
+ * Learns the remote's tip while the scan runs, if that is likely to be needed. A head that a peer announced is fetched at once; so is the branch
+ * after a cycle that found it moved, as more may follow. Where there is something to push, the push answers.
  * @returns the pending answer; null: not asked. Must be awaited even if unused.
  */
 export function prefetchUpstream(context: CycleContext): Promise<Prefetched> | null {
 	const { memory } = context;
-	if (memory.announced.size > 0 || memory.firstChanges.size > 0 || !memory.pace.mayAsk()) return null;
+	const announced = memory.announced.size;
+	if (announced > 0 ? memory.pace.limitedMs() > 0 : memory.firstChanges.size > 0 || !memory.pace.mayAsk()) return null;
 	const fetched = async () => {
 		const upstream = await fetchUpstream(context, true);
-		return { tip: upstream.tip, upstream };
+		return { tip: upstream.tip, upstream, announced };
 	};
 	// The scan begins first: an answer takes less time.
 	const answered = async () => {
 		await setImmediate();
 		return await askUpstream(context);
 	};
-	const answer = memory.hasMoved ? fetched() : answered();
+	const answer = announced > 0 || memory.hasMoved ? fetched() : answered();
 	// A failure concerns only callers that need the answer.
 	answer.catch(() => undefined);
 	return answer;
