@@ -60,6 +60,30 @@ describe("attributes and filters", () => {
 		expect(chad.dirty()).toBe("");
 	});
 
+	test("attributes: content here that cannot be encoded → held, merged once it can", async () => {
+		const [helios, chad] = await world.pair({ ".gitattributes": "*.txt working-tree-encoding=UTF-16LE-BOM\n" });
+		const utf16 = (text: string) => Buffer.concat([Buffer.of(0xff, 0xfe), Buffer.from(text, "utf16le")]);
+		helios.write("a.txt", utf16("one\n\ntwo\n\nthree\n"));
+		await helios.once();
+		await chad.once();
+		chad.write("a.txt", "odd");
+		expect((await chad.once()).skipped).toMatchObject([{ path: "a.txt", reason: "filter-failed" }]);
+		helios.write("a.txt", utf16("ONE\n\ntwo\n\nthree\n"));
+		helios.write("other", "1");
+		await helios.once();
+		for (let cycle = 0; cycle < 2; cycle++) expect((await chad.once()).skipped).toMatchObject([{ path: "a.txt", reason: "filter-failed" }]);
+		expect([chad.read("a.txt"), chad.read("other")]).toEqual(["odd", "1"]);
+		expect(chad.tree()).toBe(helios.tree());
+		chad.write("a.txt", utf16("one\n\ntwo\n\nTHREE\n"));
+		expect((await chad.once()).skipped).toEqual([]);
+		await helios.once();
+		await chad.once();
+		for (const node of [helios, chad]) {
+			expect(fs.readFileSync(node.path("a.txt"))).toEqual(utf16("ONE\n\ntwo\n\nTHREE\n"));
+			expect(node.dirty()).toBe("");
+		}
+	});
+
 	test("Git LFS: not installed → marked files travel as they are", async () => {
 		const [helios, chad] = await world.pair({ ".gitattributes": "*.bin filter=lfs diff=lfs merge=lfs -text\n", "a.bin": "\0binary" });
 		expect(chad.read("a.bin")).toBe("\0binary");

@@ -18,26 +18,32 @@ function quotedLine(name: GitPath): string {
 	return `"${bytes.join("")}"\n`;
 }
 
-async function hash(repository: Repository, names: readonly GitPath[], found: Map<GitPath, string>): Promise<void> {
+async function hash(
+	repository: Repository,
+	names: readonly GitPath[],
+	found: Map<GitPath, string>,
+	options: readonly string[],
+): Promise<void> {
 	if (names.length === 0) return;
 	try {
-		const { stdout } = await repository.run(["hash-object", "--stdin-paths"], { input: names.map(quotedLine).join("") });
+		const { stdout } = await repository.run(["hash-object", ...options, "--stdin-paths"], { input: names.map(quotedLine).join("") });
 		for (const [index, oid] of stdout.toString("latin1").trim().split("\n").entries()) found.set(names[index]!, oid);
 	} catch (error) {
 		if (!(error instanceof GitError) || error.code === "GIT_TIMEOUT") throw error;
 		if (names.length === 1) return;
 		// One of them cannot be read or cleaned.
 		const middle = names.length >> 1;
-		await hash(repository, names.slice(0, middle), found);
-		await hash(repository, names.slice(middle), found);
+		await hash(repository, names.slice(0, middle), found, options);
+		await hash(repository, names.slice(middle), found, options);
 	}
 }
 
 /**
  * What git would store for the files of the working tree, by its own question: the content through its clean filters, and the mode. No entry
- * for a path that is no file and no link, or that cannot be read. Nothing is stored.
+ * for a path that is no file and no link, or that cannot be read.
  * @param filters whether filters may apply; without them the file system alone decides
  * @param recorded entries with the modes that count where the file system has none
+ * @param stores stores the contents too: only then does git refuse content that is invalid in its `working-tree-encoding`
  * @throws GitError GIT_TIMEOUT
  */
 export async function cleanEntries(
@@ -45,6 +51,7 @@ export async function cleanEntries(
 	names: readonly GitPath[],
 	filters: boolean,
 	recorded: ReadonlyMap<GitPath, TreeEntry | null> = new Map(),
+	stores = false,
 ): Promise<Map<GitPath, TreeEntry>> {
 	const modes = new Map<GitPath, string>();
 	const oids = new Map<GitPath, string>();
@@ -65,7 +72,7 @@ export async function cleanEntries(
 			// Unreadable: not known.
 		}
 	}
-	await hash(repository, toHash, oids);
+	await hash(repository, toHash, oids, stores ? ["-w"] : []);
 	const entries = [...oids].map(([name, oid]) => [name, { mode: modes.get(name) ?? "100644", oid }] as const);
 	return new Map(entries);
 }

@@ -31,6 +31,8 @@ export class ExpectedVersions {
 	readonly #sites: Sites;
 	/** Whether files on disk may differ from their blobs. */
 	filters: boolean;
+	/** Paths whose content on disk git cannot store, because a clean filter or an encoding fails: no commit could have it. */
+	readonly #unstorable = new Set<GitPath>();
 
 	constructor(repository: Repository, options: Pick<CheckoutOptions, "resume" | "mergeFiltered">, sites: Sites, filters: boolean) {
 		this.#repository = repository;
@@ -60,11 +62,14 @@ export class ExpectedVersions {
 			].filter(({ content }) => content !== null && !(smudged !== null && content.equals(smudged)));
 		});
 		const live = differing.filter(({ isTaken }) => !isTaken).map(({ change }) => change.path);
-		const clean = await cleanEntries(this.#repository, live, true);
+		const clean = await cleanEntries(this.#repository, live, true, new Map(), true);
 		let merges = 0;
 		for (const { change, index, content: found, smudged, isTaken } of differing) {
 			const content = found as Buffer;
 			const oid = isTaken ? await this.#cleanOid(change.path, content) : clean.get(change.path)?.oid;
+			// Raw content of the commit is no program's write: the commit itself is at fault.
+			if (!isTaken && oid === undefined && blobOid(content, this.#repository.objectFormat) !== change.before?.oid)
+				this.#unstorable.add(change.path);
 			if (oid !== change.before?.oid) continue;
 			// It was read before git read it: the content is unchanged.
 			if (!isTaken && this.#peekFile(this.#sites.live(change.path))?.equals(content) !== true) continue;
@@ -86,6 +91,11 @@ export class ExpectedVersions {
 	of(expected: string | null, staged: string | null): Versions | null {
 		const read = (version: string | null) => (version ? readContent(version, fs.lstatSync(version)) : null);
 		return this.filters ? { before: read(expected), incoming: read(staged) } : null;
+	}
+
+	/** Whether the content on disk could not be committed after a swap, so that it must stay. */
+	isUnstorable(name: GitPath): boolean {
+		return this.#unstorable.has(name);
 	}
 
 	isExpected({ before }: TreeChange, content: Buffer, stats: fs.Stats, versions: Versions | null): boolean {

@@ -127,6 +127,7 @@ export class Placer {
 			// A program wrote the incoming version itself.
 			const isUnexpected = there !== null && !this.#expected.isExpected(change, there.content, there.stats, versions);
 			if (isUnexpected && isSame(live, staged) && this.#hasMode(change, live)) return;
+			if (isUnexpected && this.#expected.isUnstorable(change.path)) throw new ObstacleError("filter-failed");
 			if (there) keepPermissions(staged, there.stats, this.#modeFor(change, there.stats));
 			const { mode, oid } = change.after as TreeEntry;
 			const replaced = await this.#swapper.exchange(change.path, mode, staged, destination, there);

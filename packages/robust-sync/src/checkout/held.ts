@@ -151,6 +151,7 @@ export async function viewHeld(context: CycleContext, status: Status, mounted: R
 		toCompare.map((entry) => entry.held.path),
 		filters,
 		new Map(toCompare.map(({ held: entry }) => [entry.path, entry.base])),
+		true,
 	);
 	for (const { held: entry, stamp, isStaged } of toCompare) {
 		const found = disk.get(entry.path);

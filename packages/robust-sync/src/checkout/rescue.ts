@@ -65,7 +65,7 @@ interface LateFinding {
 export interface LateWriteSearch {
 	/** The writes, which are to be merged as commits on their bases. */
 	readonly foreign: readonly ForeignWrite[];
-	/** Writes that are too large to be merged: they stay in the kept files. */
+	/** Writes that are too large to be merged, or that a filter refuses: they stay in the kept files. */
 	readonly skipped: readonly SkippedFile[];
 }
 
@@ -84,7 +84,7 @@ export async function findLateWrites(context: CycleContext): Promise<LateWriteSe
 			const seen = file === null ? null : lstatIfThere(file);
 			if (!file || !isContent(seen) || (seen.size === entry.size && seen.mtimeMs === entry.mtime_ms)) continue;
 			if (seen.size > maxMergedBytes) {
-				skipped.push({ ...skippedFile(entry.path, "too-large"), remedy: `see ${shellPath(file.toString())}` });
+				skipped.push(leftInKept(entry.path, "too-large", file));
 				continue;
 			}
 			const read = peekKept(file);
@@ -101,12 +101,25 @@ export async function findLateWrites(context: CycleContext): Promise<LateWriteSe
 			});
 		}
 	}
-	return { foreign: await lateWithBases(context, found), skipped };
+	const { foreign, refused } = await lateWithBases(context, found);
+	for (const { path: name, kept } of refused) {
+		const of = found.find((finding) => finding.kept === kept);
+		const file = of && keptFilePath(paths, of.kept.backup, of.entry);
+		if (file) skipped.push(leftInKept(name, "filter-failed", file));
+	}
+	return { foreign, skipped };
 }
 
-/** Late writes with their bases. Files that were touched and not changed are only recorded. */
-async function lateWithBases(context: CycleContext, found: readonly LateFinding[]): Promise<readonly ForeignWrite[]> {
-	if (found.length === 0) return [];
+function leftInKept(name: GitPath, reason: "too-large" | "filter-failed", file: Buffer): SkippedFile {
+	return { ...skippedFile(name, reason), remedy: `see ${shellPath(file.toString())}` };
+}
+
+/** Late writes with their bases, and those that a filter refuses. Files that were touched and not changed are only recorded. */
+async function lateWithBases(
+	context: CycleContext,
+	found: readonly LateFinding[],
+): Promise<{ readonly foreign: readonly ForeignWrite[]; readonly refused: readonly Candidate[] }> {
+	if (found.length === 0) return { foreign: [], refused: [] };
 	const { repository } = context;
 	const steps = olderSteps(context, found);
 	// One process reads all contents.
@@ -145,7 +158,9 @@ async function lateWithBases(context: CycleContext, found: readonly LateFinding[
 		else candidates.push({ path, mode, content: written, writtenAt, origin, originOid: entry.before, kept });
 	}
 	noteKept(context, done);
-	return [...appended, ...(candidates.length === 0 ? [] : await withBases(context, candidates, await filtersApply(repository)))];
+	const based = candidates.length === 0 ? [] : await withBases(context, candidates, await filtersApply(repository));
+	const isBased = new Set(based.map((write) => write.kept));
+	return { foreign: [...appended, ...based], refused: candidates.filter((candidate) => !isBased.has(candidate.kept)) };
 }
 
 /**
