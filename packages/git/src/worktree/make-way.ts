@@ -1,7 +1,7 @@
 import fs from "node:fs";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { ObstacleError } from "../files/obstacle.ts";
-import { isSpecial, readContent } from "../files/on-disk.ts";
+import { isGone, isSpecial, readContent } from "../files/on-disk.ts";
 import type { TreeChange } from "../objects/diff.ts";
 import { blobOid } from "../objects/objects.ts";
 import { beneath } from "../paths/beneath.ts";
@@ -77,10 +77,19 @@ export class WayMaker {
 		}
 	}
 
-	/** The directory keeps the name; the incoming file is placed beside it, and the next snapshot commits that. */
-	placeConflictCopy(change: TreeChange, staged: string): void {
+	/**
+	 * The directory keeps the name; the incoming file is placed beside it, and the next snapshot commits that.
+	 * @returns false: the directories above are gone
+	 */
+	placeConflictCopy(change: TreeChange, staged: string): boolean {
 		const beside = this.#sites.live(conflictCopyPath(change.path, change.after?.oid ?? ""));
-		if (!lstatIfThere(beside)) fs.linkSync(staged, beside);
+		try {
+			if (!lstatIfThere(beside)) fs.linkSync(staged, beside);
+		} catch (error) {
+			if (!isGone(error)) throw error;
+			return false;
+		}
 		this.#taken.rescued.push(change.path);
+		return true;
 	}
 }

@@ -4,7 +4,7 @@ import { markUnread, readUnseen } from "@robust-sync/system/read-unseen";
 import { isFileMode } from "../files/disk-file.ts";
 import { hasModes } from "../files/file-modes.ts";
 import { ObstacleError } from "../files/obstacle.ts";
-import { type Found, isSame, isSpecial, modeOnDisk, peek } from "../files/on-disk.ts";
+import { type Found, isGone, isSame, isSpecial, modeOnDisk, peek } from "../files/on-disk.ts";
 import { OpenDatabases } from "../files/open-files.ts";
 import { carryBits, keepPermissions, makeInheritingFile, mergedMode } from "../files/permissions.ts";
 import type { TreeChange } from "../objects/diff.ts";
@@ -24,6 +24,15 @@ import type { TakenFiles } from "./taken-files.ts";
 const maxAttempts = 100;
 /** A larger file is compared by its size first: it is never merged. */
 const hugeBytes = 100_000_000;
+
+function isEmptyDirectory(directory: Buffer): boolean {
+	try {
+		return fs.readdirSync(directory).length === 0;
+	} catch (error) {
+		if (!isGone(error)) throw error;
+		return false;
+	}
+}
 
 /** The checkout of one path: stage, compare, swap, keep. */
 export class Placer {
@@ -139,6 +148,7 @@ export class Placer {
 				this.#taken.kept.placedAs(change.path, this.#taken.incomingId(change, versions), version);
 				return;
 			}
+			if (replaced === "taken") this.#way.clearParentsAgain(change.path);
 			if (replaced === "taken" || this.#taken.take(change.path, destination)) {
 				const taken = peek(destination);
 				const isAddition = taken !== null && (await this.#isAddition(change, taken.content, appeared, versions));
@@ -151,9 +161,12 @@ export class Placer {
 				if (destination === first) await this.#noteMissing(change, destination, staged, versions);
 			} else if (lstatIfThere(live)?.isDirectory() && !this.#way.removeEmptyTree(live)) {
 				// A mount point: an empty directory that cannot be removed.
-				if (fs.readdirSync(live).length === 0) throw new ObstacleError("mount-point");
-				this.#way.placeConflictCopy(change, staged);
-				return;
+				if (isEmptyDirectory(live)) throw new ObstacleError("mount-point");
+				if (this.#way.placeConflictCopy(change, staged)) return;
+				// A program has removed the directories since.
+				if (attempt > maxAttempts) throw new ObstacleError("in-the-way");
+				this.#way.clearParentsAgain(change.path);
+				continue;
 			}
 			try {
 				const version = this.#swapper.linkInto(change.path, mode, oid, staged);

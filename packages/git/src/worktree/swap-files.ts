@@ -4,7 +4,7 @@ import { lstatIfThere } from "@robust-sync/system/lstat";
 import { type FileExchanger, returnExchanger, takeExchanger } from "../files/exchange-files.ts";
 import { hasModes } from "../files/file-modes.ts";
 
-import { type Found, isContent, peek } from "../files/on-disk.ts";
+import { type Found, isContent, isGone, peek } from "../files/on-disk.ts";
 
 import { carryBits } from "../files/permissions.ts";
 import type { TreeChange } from "../objects/diff.ts";
@@ -111,8 +111,14 @@ export class Swapper {
 		for (let attempt = 0; !isContent(fs.lstatSync(destination)); attempt++) {
 			if (attempt === maxAttempts) throw this.#writtenTooFast(name);
 			if ((await swap()) || lstatIfThere(this.#sites.live(name)) !== null) continue;
-			fs.renameSync(destination, this.#sites.live(name));
-			return "impossible";
+			try {
+				fs.renameSync(destination, this.#sites.live(name));
+				return "impossible";
+			} catch (error) {
+				// A program has removed the directory around it.
+				if (!isGone(error)) throw error;
+				return "taken";
+			}
 		}
 		if (fs.lstatSync(destination).ino !== inode) return "taken";
 		fs.rmSync(destination);

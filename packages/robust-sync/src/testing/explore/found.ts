@@ -27,4 +27,6 @@ export const failuresFound: readonly string[] = [
 	// A directory was replaced by a file: the cycle failed, and all other paths waited. At a deletion every later cycle failed, too.
 	"notes pair c14=directory-gone",
 	"notes delete c4=rename c7=directory-gone",
+	// The same while the checkout gave a program's directory its place back.
+	"notes change c10=directory c12=directory-gone",
 ];
