@@ -9,15 +9,15 @@ async function runQuietly(args: readonly string[], mutant?: string): Promise<{ s
 	return await runExplorer(args, { mutant, stdio: ["ignore", "pipe", "ignore"] });
 }
 
-test("explorer: two acts at any steps of a checkout, and kills → nothing lost", async () => {
+test("explorer: acts with one and two files, and kills → nothing lost", async () => {
 	const traces = [
-		["--bound", "2", "--kind", "notes", "--incoming", "change", "--narrow", "--share", String(0.05 * share)],
-		["--bound", "2", "--kind", "json", "--incoming", "delete", "--narrow", "--share", String(0.05 * share)],
+		["--bound", "1", "--kind", "notes", "--incoming", "pair", "--narrow", "--share", String(share)],
+		["--bound", "1", "--kind", "json", "--incoming", "pair", "--share", String(0.2 * share)],
 		["--bound", "1", "--kind", "notes", "--incoming", "change", "--share", String(0.5 * share)],
 	];
 	for (const args of traces) {
 		const { status, output } = await runQuietly(args);
-		expect(output).toMatch(/^\d+ traces, \d+ of them with every act carried out, 0 failed\n$/);
+		expect(output).toMatch(/^\d{2,} traces, \d+ of them with every act carried out, 0 failed\n$/);
 		expect(status).toBe(0);
 	}
 });

@@ -37,6 +37,8 @@ export class Subject {
 	isRelaxed = false;
 	/** It was saved by removing and writing, within a moment: nothing may have recorded a deletion. */
 	hasSaved = false;
+	/** The inodes that programs have removed or replaced. */
+	readonly removed = new Set<number>();
 	/** The last checkout was a minute ago. */
 	isLate = false;
 	/** The last act made it executable. */
@@ -106,6 +108,13 @@ export class Subject {
 		else fs.utimesSync(file, atime, new Date(Date.now() + aheadMs));
 	}
 
+	/** A mark is about to be written into an open file: it is lost by no fault of ours if another program has removed the file. */
+	markInto(descriptor: number): string {
+		const token = this.mark();
+		if (this.removed.has(fs.fstatSync(descriptor).ino)) this.needs.set(token, "free");
+		return token;
+	}
+
 	/** The number of marks from here. */
 	get marks(): number {
 		return this.#written;
@@ -153,7 +162,7 @@ function write(subject: Subject, descriptor: number, content: Buffer): void {
 function appendInto(subject: Subject, descriptor: number): void {
 	// Appending to a document makes it invalid.
 	if (subject.kind === "json") subject.isRelaxed = true;
-	const content = appended(subject.kind, subject.mark());
+	const content = appended(subject.kind, subject.markInto(descriptor));
 	fs.writeSync(descriptor, content, 0, content.length, fs.fstatSync(descriptor).size);
 	subject.date(descriptor);
 }
@@ -165,7 +174,7 @@ function appendTo(subject: Subject, descriptor: number): void {
 
 /** Writes into an open file, which may not be at the path any more. */
 function rewriteOpen(subject: Subject, descriptor: number, read: Buffer): void {
-	const content = withToken(subject.kind, read, subject.mark(), "bottom");
+	const content = withToken(subject.kind, read, subject.markInto(descriptor), "bottom");
 	const lost = Buffer.alloc(fs.fstatSync(descriptor).size);
 	fs.readSync(descriptor, lost, 0, lost.length, 0);
 	subject.destroys(content, lost);
@@ -236,7 +245,10 @@ export const acts: Readonly<Record<string, (subject: Subject) => void>> = {
 	"truncate-stale": (subject) => {
 		const content = rewrite(subject, subject.base);
 		const descriptor = open(subject, "w");
-		subject.next.push(() => write(subject, descriptor, content));
+		subject.next.push(() => {
+			if (subject.removed.has(fs.fstatSync(descriptor).ino)) subject.destroys(null, content);
+			write(subject, descriptor, content);
+		});
 	},
 	unlink: takeAway,
 	"unlink-create": (subject) => {
@@ -248,6 +260,7 @@ export const acts: Readonly<Record<string, (subject: Subject) => void>> = {
 	"unlink-next": (subject) => {
 		const content = rewrite(subject, readAsProgram(subject));
 		fs.unlinkSync(subject.file);
+		subject.date(path.dirname(subject.file));
 		// A moment for our clocks, however long it takes here.
 		const { isNow, goOn } = subject.stopClock();
 		subject.hasSaved = isNow;
@@ -319,6 +332,11 @@ export const actNames = Object.keys(acts);
 /** Acts with both files of a pair. */
 export const pairActs: ReadonlySet<string> = new Set(["over-other", "other-over", "swap-other", "link-other", "into-directory"]);
 
+/** Acts after which the former file has another name. */
+const moving: ReadonlySet<string> = new Set(["rename-away", "directory-away", "over-other", "swap-other"]);
+
+const inodeOf = (file: string) => fs.lstatSync(file, { throwIfNoEntry: false })?.ino;
+
 const unwritten: ReadonlySet<string> = new Set(["read", "same", "hold"]);
 
 /** @returns whether it was possible */
@@ -329,7 +347,10 @@ export function act(subject: Subject, name: string): boolean {
 	if (!unwritten.has(name)) subject.isExecutable = false;
 	try {
 		if (isDirectory(subject.file)) throw new Error("a directory is there");
+		const inode = inodeOf(subject.file);
 		acts[name]?.(subject);
+		if (inode !== undefined && !moving.has(name) && (name === "directory-gone" || inodeOf(subject.file) !== inode))
+			subject.removed.add(inode);
 		return true;
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code === undefined && !/^nothing was|^a directory/.test((error as Error).message)) throw error;

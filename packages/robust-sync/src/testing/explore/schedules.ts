@@ -19,6 +19,7 @@ export interface Bounds {
 }
 
 const isChange = (step: string) => /m\d+$/.test(step);
+const isGit = (step: string) => /g\d+$/.test(step);
 
 /** All acts at one step. A kill between two calls that change nothing is equal to one before the next change. */
 function actsAt(step: string, { incoming, isWithWider, isLast }: Extension): string[] {
@@ -59,7 +60,8 @@ function extended({ trace, steps }: Outcome, extension: Extension, undisturbed: 
 	const last = trace.events.at(-1)?.step;
 	// The steps in the maps are in the order of their calls.
 	const after = (all: readonly string[]) => (last === undefined ? all : all.slice(all.includes(last) ? all.indexOf(last) : all.length));
-	const own = after([...steps.keys()]);
+	// How many git commands run depends on other paths of the batch, too.
+	const own = after([...steps.keys()]).filter((step) => !isGit(step) || undisturbed.steps.has(step));
 	const changes = isWide(trace) || last === undefined ? [] : after([...undisturbed.steps.keys()]).filter(isChange);
 	return [...own, ...changes].flatMap((step) =>
 		actsAt(step, extension).map((act) => ({ ...trace, events: [...trace.events, { step, act }] })),
@@ -82,14 +84,10 @@ export async function exploreWithin(
 	const [undisturbed] = found as [Outcome];
 	let before = found;
 	for (let acts = 1; acts <= bound && !stop(); acts++) {
-		// Traces that failed, or were impossible, get no further acts. A share is taken of the last acts.
+		// Traces that failed, or were impossible, get no further acts.
 		const base = before.filter(({ trace, problems, done }) => problems.length === 0 && done === trace.events.length);
-		const isLast = acts === bound;
-		const chosen = isLast || share >= 1 ? part(base, isLast && acts > 1 ? Math.sqrt(share) : 1, next) : part(base, Math.sqrt(share), next);
-		const extension = { incoming, isWithWider: wide, isLast };
-		const traces = chosen.flatMap((outcome) =>
-			part(extended(outcome, extension, undisturbed), acts > 1 ? Math.sqrt(share) : isLast ? share : 1, next),
-		);
+		const extension = { incoming, isWithWider: wide, isLast: acts === bound };
+		const traces = base.flatMap((outcome) => part(extended(outcome, extension, undisturbed), share ** (1 / bound), next));
 		let left = traces.length;
 		before = await explore(
 			traces,
