@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import type { Node } from "./fixture/node.ts";
@@ -33,6 +33,22 @@ const places: Readonly<Record<string, (node: Node) => void>> = {
 		mount(node.path("data/deep"), "-t", "tmpfs", "tmpfs");
 	},
 };
+
+/** NTFS without regard to case, by FUSE. It shows each name in lower case. */
+function ignoringCase(node: Node): void {
+	const image = world.path("ntfs.img");
+	fs.writeFileSync(image, "");
+	fs.truncateSync(image, 20_000_000);
+	execFileSync("mkntfs", ["-F", "-Q", "-q", image], { stdio: "ignore" });
+	fs.mkdirSync(node.path("data"), { recursive: true });
+	execFileSync("lowntfs-3g", [image, node.path("data"), "-o", "ignore_case,permissions"], { stdio: "ignore" });
+	world.atEnd(() => {
+		execFileSync("umount", ["-l", node.path("data")]);
+	});
+}
+
+const canIgnoreCase = () =>
+	fs.existsSync("/dev/fuse") && ["mkntfs", "lowntfs-3g"].every((name) => spawnSync(name, ["--help"]).error === undefined);
 
 const files = { "data/list.md": "one\n\ntwo\n\nthree\n", "data/deep/run.sh": "1\n", "data/gone.md": "gone\n", "other.md": "1\n" };
 const skipped = (node: Node) => node.state()?.skipped.map(({ path: name, reason }) => `${name} ${reason}`) ?? [];
@@ -143,5 +159,32 @@ function changeAll(helios: Node): void {
 		await chad.once();
 		expect(chad.read("data/list.md")).toBe("second\n");
 		expect(skipped(chad)).toEqual([]);
+	});
+
+	(canIgnoreCase() ? test : test.skip)("mounted directory: names that differ in case only → one held, no content mixed", async () => {
+		const [helios, chad] = await nodes(ignoringCase);
+		helios.write("data/LIST.md", "another\n");
+		helios.write("data/Deep/run.sh", "another\n");
+		await helios.once();
+		for (let cycle = 0; cycle < 3; cycle++) {
+			await chad.once();
+			expect(skipped(chad).sort()).toEqual(["data/Deep/run.sh in-the-way", "data/LIST.md in-the-way"]);
+			expect(chad.read("data/list.md")).toBe(files["data/list.md"]);
+			expect(chad.tree()).toBe(helios.tree());
+		}
+		helios.write("data/LIST.md", "changed\n");
+		chad.write("data/list.md", "of chad\n");
+		await helios.once();
+		await chad.once();
+		await helios.once();
+		expect([helios.read("data/list.md"), helios.read("data/LIST.md")]).toEqual(["of chad\n", "changed\n"]);
+		helios.remove("data/LIST.md");
+		helios.remove("data/Deep");
+		helios.write("data/list.md", "of helios\n");
+		await helios.once();
+		await chad.once();
+		expect(skipped(chad)).toEqual([]);
+		expect(visible(chad)).toEqual(helios.files());
+		expect(chad.tree()).toBe(helios.tree());
 	});
 });

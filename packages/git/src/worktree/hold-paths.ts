@@ -2,6 +2,7 @@ import fs from "node:fs";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { canLink, obstacleOf } from "../files/obstacle.ts";
 import { peek } from "../files/on-disk.ts";
+import { hasOtherName } from "../files/other-name.ts";
 import { statStamp } from "../files/stamp.ts";
 import type { TreeChange } from "../objects/diff.ts";
 import type { GitPath } from "../paths/git-path.ts";
@@ -55,6 +56,7 @@ export class HeldPaths {
 		try {
 			const first = this.#sites.of(change.path).backup.first(change.path);
 			const live = this.#sites.live(change.path);
+			if (hasOtherName(live)) return statStamp(null);
 			if (lstatIfThere(live) === null && lstatIfThere(first) !== null) this.#taken.relink(change.path, first);
 			const stats = lstatIfThere(live);
 			if (stats === null) return change.before === null ? statStamp(null) : null;

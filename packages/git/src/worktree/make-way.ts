@@ -2,6 +2,7 @@ import fs from "node:fs";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { ObstacleError } from "../files/obstacle.ts";
 import { isGone, isSpecial, readContent } from "../files/on-disk.ts";
+import { hasOtherName } from "../files/other-name.ts";
 import type { TreeChange } from "../objects/diff.ts";
 import { blobOid } from "../objects/objects.ts";
 import { beneath } from "../paths/beneath.ts";
@@ -30,7 +31,7 @@ export class WayMaker {
 		this.clearParents(name);
 		const live = this.#sites.live(name);
 		const stats = lstatIfThere(live);
-		if (stats !== null && !stats.isDirectory()) throw new ObstacleError("in-the-way");
+		if ((stats !== null && !stats.isDirectory()) || hasOtherName(live)) throw new ObstacleError("in-the-way");
 		if (stats === null) fs.mkdirSync(live);
 	}
 
@@ -51,7 +52,7 @@ export class WayMaker {
 			this.#sites.closePlace();
 			beneath(root, directory, (live) => {
 				const stats = lstatIfThere(live);
-				if (isSpecial(live)) throw new ObstacleError("in-the-way");
+				if (isSpecial(live) || hasOtherName(live)) throw new ObstacleError("in-the-way");
 				if (stats && !stats.isDirectory()) {
 					const content = readContent(live, stats) ?? Buffer.alloc(0);
 					beneath(root, conflictCopyPath(directory, blobOid(content, objectFormat)), (beside) => fs.renameSync(live, beside));

@@ -6,6 +6,7 @@ import { hasModes } from "../files/file-modes.ts";
 import { ObstacleError } from "../files/obstacle.ts";
 import { type Found, isGone, isSame, isSpecial, modeOnDisk, peek } from "../files/on-disk.ts";
 import { OpenDatabases } from "../files/open-files.ts";
+import { hasOtherName } from "../files/other-name.ts";
 import { carryBits, keepPermissions, makeInheritingFile, mergedMode } from "../files/permissions.ts";
 import type { TreeChange } from "../objects/diff.ts";
 import { isSameEntry, type TreeEntry } from "../objects/merge-tree.ts";
@@ -77,6 +78,7 @@ export class Placer {
 		const taken = this.#options.resume === true ? backup.takenBefore(change.path) : [];
 		if (taken.length === 0) {
 			const live = this.#sites.live(change.path);
+			if (hasOtherName(live)) return;
 			const there = peek(live);
 			this.#refuseDatabase(live, there);
 			// Changed here, deleted there: the changed version stays.
@@ -122,6 +124,7 @@ export class Placer {
 		let appeared = false;
 		for (let attempt = 0; ; attempt++) {
 			const live = this.#sites.live(change.path);
+			if (hasOtherName(live)) throw new ObstacleError("in-the-way");
 			const first = site.backup.first(change.path);
 			const destination = lstatIfThere(first) === null ? first : site.backup.nextLate(change.path, staged);
 			// No wait between the check and the swap.

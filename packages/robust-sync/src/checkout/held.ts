@@ -3,6 +3,7 @@ import {
 	displayPath,
 	excludePattern,
 	type GitPath,
+	hasOtherNameBelow,
 	isFileMode,
 	isSameEntry,
 	localExcludes,
@@ -61,6 +62,11 @@ interface HeldWrite {
 
 const hidesNothing: HeldView = { hides: () => false, written: [], staged: [], before: nothingHeld, state: nothingHeld };
 
+/** As `stampOf`. A file of another name is not at the path. */
+function stampOfHeld(root: string, name: GitPath): string | null {
+	return hasOtherNameBelow(root, name) ? "absent" : stampOf(root, name);
+}
+
 /** Mount points inside the workspace. Read before and after a status: a mount point in both lists was mounted all the time. */
 export function mountsNow({ repository }: CycleContext): Set<GitPath> {
 	const points = [...mountPointsBelow(repository.root)];
@@ -116,14 +122,14 @@ export async function viewHeld(context: CycleContext, status: Status, mounted: R
 			const isStaged = listed?.kind === "changed" && listed.index !== "." && listed.index !== "D";
 			// An index bit or a rule hides it from `git add -A`: its user has named it.
 			if (isStaged && (target === null ? entry.covered === true : !repository.isSparse)) continue;
-			const outcome = localNow(isReleased(entry) ? { ...entry, covered: true } : entry, ignored.has(name), stampOf(root, name));
+			const outcome = localNow(isReleased(entry) ? { ...entry, covered: true } : entry, ignored.has(name), stampOfHeld(root, name));
 			if (outcome === "written") written.push(entry);
 			else if (outcome !== null) {
 				next.set(name, outcome);
 				if (isStaged) staged.push(entry);
 			}
 		} else {
-			const stamp = stampOf(root, name);
+			const stamp = stampOfHeld(root, name);
 			const isStaged = listed?.kind === "changed" && listed.index !== ".";
 			// A huge file has an index bit: git does not list it.
 			const isHidden = entry.reason === "too-large";
