@@ -161,20 +161,24 @@ async function pathsWith(
 	repository: Repository,
 	tip: Oid,
 	oids: ReadonlySet<Oid>,
+	binary: ReadonlySet<Oid>,
 	value: Buffer | null,
-): Promise<{ paths: string[]; named: string[] }> {
+): Promise<{ paths: string[]; binary: string[]; named: string[] }> {
 	const { stdout } = await openMergeStore(repository).run(["rev-list", "--objects", tip]);
 	const found = new Set<string>();
+	const notText = new Set<string>();
 	const named = new Set<string>();
 	const text = value?.toString("utf8");
 	for (const line of stdout.toString("utf8").split("\n")) {
 		const space = line.indexOf(" ");
 		if (space <= 0) continue;
 		const name = line.slice(space + 1);
-		if (oids.has(line.slice(0, space))) found.add(name);
+		const oid = line.slice(0, space);
+		if (oids.has(oid)) found.add(name);
+		if (binary.has(oid)) notText.add(name);
 		if (text !== undefined && name.includes(text)) named.add(name);
 	}
-	return { paths: [...found].sort(), named: [...named].sort() };
+	return { paths: [...found].sort(), binary: [...notText].sort(), named: [...named].sort() };
 }
 
 /** Names of files in a commit that contain a value which was forgotten in contents. */
@@ -190,6 +194,9 @@ async function namesWith({ paths, config }: ForgetRequest, head: Oid | null, val
 }
 
 const inName = (name: string) => `the value is in a name, and names stay in history: ${printable(name)}: revoke the value (docs/leaks.md)`;
+
+const aboutBinary = (files: string) =>
+	`binary: ${files} changed, with the length kept. Check them: formats with checksums (zip, office documents, PNG, gzip) may be invalid; an SQLite database with an index of the value needs REINDEX`;
 
 const nodesOf = ({ nodeName, peers }: Config) => [nodeName, ...peers.map(({ name }) => name)];
 
@@ -212,7 +219,7 @@ async function dryRun(request: ForgetRequest, wanted: Wanted, key: string): Prom
 			commits: [...made.commits.keys()],
 			total: made.total,
 			messages: Object.keys(made.map.commits),
-			...(await pathsWith(context.repository, tip, oids, wanted.value)),
+			...(await pathsWith(context.repository, tip, oids, new Set(made.binary), wanted.value)),
 		};
 	});
 	if (options.json)
@@ -223,6 +230,7 @@ async function dryRun(request: ForgetRequest, wanted: Wanted, key: string): Prom
 			commits_in_all: found?.total ?? 0,
 			messages: found?.messages ?? [],
 			paths: found?.paths ?? [],
+			binary: found?.binary ?? [],
 			names: found?.named ?? [],
 			nodes: nodesOf(config),
 			not_reached: notReached,
@@ -233,6 +241,8 @@ async function dryRun(request: ForgetRequest, wanted: Wanted, key: string): Prom
 		print(`would rewrite ${found.commits.length} of ${counted(found.total, "commit")}, the first ${found.commits[0]?.slice(0, 12) ?? ""}`);
 		for (const name of found.paths) print(`${wanted.value === null ? "would remove" : "would clean "} ${printable(name)}`);
 		if (found.messages.length > 0) print(`would clean  the messages of ${counted(found.messages.length, "commit")}`);
+		for (const name of found.binary) print(`binary       ${printable(name)}`);
+		if (found.binary.length > 0) print(aboutBinary(counted(found.binary.length, "file")));
 		for (const name of found.named) print(inName(name));
 		print(`nodes: ${nodesOf(config).join(", ")}`);
 		for (const line of notReached) print(`not reached: ${line}`);
@@ -341,9 +351,19 @@ export async function forget(request: ForgetRequest, operands: readonly string[]
 		);
 	const left = await cleanHub(await openWorkspaceRepository(paths, config), config, memory.applied);
 	if (options.json)
-		printJson({ schema: 1, replaced: true, id: made.map.id, commits: made.commits.size, head: result.head, problems, hub: left });
+		printJson({
+			schema: 1,
+			replaced: true,
+			id: made.map.id,
+			commits: made.commits.size,
+			binary: made.binary.length,
+			head: result.head,
+			problems,
+			hub: left,
+		});
 	else {
 		print(`forgotten: ${made.commits.size} of ${counted(made.total, "commit")} rewritten, here and on the hub`);
+		if (made.binary.length > 0) print(aboutBinary(counted(made.binary.length, "version")));
 		for (const line of problems) print(line);
 		for (const name of await namesWith(request, result.head, wanted.value)) print(inName(name));
 		if (left !== null) print(left);

@@ -62,14 +62,17 @@ export function brokenPlaces(content: Buffer, form: BrokenForm): (readonly [star
 	return found;
 }
 
-/** A content with placeholders for the value where it is broken over lines; itself where it is not. */
-export function withoutBroken(content: Buffer, form: BrokenForm): Buffer {
+/**
+ * A content with placeholders for the value where it is broken over lines; itself where it is not.
+ * @param sized the placeholder for a place of some bytes; default: always the same one
+ */
+export function withoutBroken(content: Buffer, form: BrokenForm, sized = (_bytes: number) => form.placeholder): Buffer {
 	const places = brokenPlaces(content, form);
 	if (places.length === 0) return content;
 	const parts: Buffer[] = [];
 	let done = 0;
 	for (const [start, end] of places) {
-		parts.push(content.subarray(done, start), form.placeholder);
+		parts.push(content.subarray(done, start), sized(end - start));
 		done = end;
 	}
 	return Buffer.concat([...parts, content.subarray(done)]);

@@ -27,6 +27,7 @@ import { timestamp } from "@robust-sync/system/timestamps";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { ownIdentity } from "../context/own-identity.ts";
 import type { CleanedBlob } from "./announced-maps.ts";
+import { hasFixedPlaces } from "./binary-value.ts";
 import { blobsWithValues } from "./derive-values.ts";
 import { blobId, findMaps } from "./find-maps.ts";
 import { type ForgetMap, forgetDirectory, mapFile, mapText, maxMapBytes, maxMapFiles, signMap } from "./forget-map.ts";
@@ -50,6 +51,8 @@ export interface MadeMap {
 	readonly total: number;
 	/** The blobs that replace others in it. */
 	readonly cleaned: readonly CleanedBlob[];
+	/** Old blobs that are not text: their formats may have checksums, which do not match any more. */
+	readonly binary: readonly Oid[];
 	/** Where its new objects are. */
 	readonly history: NewHistory;
 	/** The rewritten history, so that applying the map in the same process need not compute it again. */
@@ -107,7 +110,12 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 	const writer = new ObjectWriter(store, present);
 	const sink = writes ? writer : idsOnly(repository.objectFormat);
 	const hits = new Map<Oid, Buffer>();
-	if (value !== null) await blobsWithValues(store, objects.blob, new Map([[id, value]]), (oid, cleaned) => hits.set(oid, cleaned));
+	const binary = new Set<Oid>();
+	if (value !== null)
+		await blobsWithValues(store, objects.blob, new Map([[id, value]]), (oid, cleaned) => {
+			hits.set(oid, cleaned);
+			if (hasFixedPlaces(cleaned)) binary.add(oid);
+		});
 	const blobs = new Map([...hits].map(([oid, cleaned]) => [oid, blobId(repository, cleaned)]));
 	await addBlobs(sink, hits.values());
 	const order = await inOrder(store, [from]);
@@ -171,6 +179,7 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 		commits: made.commits,
 		total: order.length,
 		cleaned: Object.entries(map.blobs).map(([before, oid]) => ({ oid, size: hits.get(before)?.length ?? 0 })),
+		binary: [...binary].filter((oid) => met.has(oid)),
 		history: { from, to, packs: writer.packs, outside: writer.outside },
 		made: { id, from, blobs, rewriter: made, before: objects, objects: present, packs, written: writer.packs, loose },
 	};

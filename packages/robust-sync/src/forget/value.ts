@@ -1,4 +1,6 @@
+import { firstDifference, hasFixedPlaces, sizedPlaceholder, sizedPlacesAt } from "./binary-value.ts";
 import { type BrokenForm, brokenForm, brokenPlaces, withoutBreaks, withoutBroken } from "./broken-value.ts";
+import { chainsOf, joined, offsetIn, putJoined } from "./sqlite-chains.ts";
 
 /** One form of a value in files, each with its own placeholder, which determines the length of the value. */
 interface Form {
@@ -16,6 +18,8 @@ const markKinds: readonly MarkKind[] = [...kinds, brokenKind];
 
 /** A value, however it is written, with what takes its place. */
 export interface Forms {
+	/** Of the forgetting. */
+	readonly id: string;
 	/** A content without any of these, one character a byte, does not have the value. */
 	readonly needles: readonly string[];
 	readonly written: ReadonlyMap<Kind, Form>;
@@ -64,10 +68,15 @@ const codecs: Readonly<Record<Kind, { readonly encode: (text: string) => Buffer;
 	h: { encode: (text) => Buffer.from(toMarkup(text)), decode: (value) => fromMarkup(value.toString("utf8")) },
 };
 
-function placeholderOf(id: string, kind: MarkKind): Buffer {
-	const text = `forgotten-${kind}${id}`;
-	return kind === "d" || kind === "e" ? codecs[kind].encode(text) : Buffer.from(text);
-}
+const isWide = (kind: MarkKind): kind is "d" | "e" => kind === "d" || kind === "e";
+const nameOf = (id: string, kind: MarkKind) => `forgotten-${kind}${id}`;
+const encoder = (kind: MarkKind) => (isWide(kind) ? codecs[kind].encode : (text: string) => Buffer.from(text));
+
+const placeholderOf = (id: string, kind: MarkKind): Buffer => encoder(kind)(nameOf(id, kind));
+
+/** A placeholder of as many bytes as its place has. */
+const placeholderFor = (id: string, kind: MarkKind, bytes: number): Buffer =>
+	encoder(kind)(sizedPlaceholder(nameOf(id, kind), isWide(kind) ? bytes / 2 : bytes));
 
 /** All forms of a value that differ. @param id of the forgetting: 12 hexadecimal digits */
 export function formsOf(value: Buffer, id: string): Forms {
@@ -87,7 +96,7 @@ export function formsOf(value: Buffer, id: string): Forms {
 	}
 	const broken = brokenForm(value, placeholderOf(id, brokenKind));
 	const needles = [...[...written.values()].map((form) => form.value), ...(broken?.parts ?? [])];
-	return { written, broken, needles: needles.map((needle) => needle.toString("latin1")) };
+	return { id, written, broken, needles: needles.map((needle) => needle.toString("latin1")) };
 }
 
 /** In a short content, one search in a string takes a fifth of the time of one in bytes. */
@@ -104,7 +113,15 @@ function mayHold(content: Buffer, { needles }: Forms): boolean {
 /** Whether a content has the value in any form. */
 export function holds(content: Buffer, forms: Forms): boolean {
 	if (!mayHold(content, forms)) return false;
-	return isWritten(content, forms) || (forms.broken !== null && brokenPlaces(content, forms.broken).length > 0);
+	return (
+		isWritten(content, forms) || (forms.broken !== null && brokenPlaces(content, forms.broken).length > 0) || isOnPages(content, forms)
+	);
+}
+
+/** Whether an SQLite database has the value in parts, on several pages. */
+function isOnPages(content: Buffer, forms: Forms): boolean {
+	for (const chain of chainsOf(content)) if (isWritten(joined(content, chain), forms)) return true;
+	return false;
 }
 
 function isWritten(content: Buffer, { written }: Forms): boolean {
@@ -127,15 +144,32 @@ export function base64Parts(value: Buffer): Buffer[] {
 	return [...parts].map((part) => Buffer.from(part));
 }
 
-/** A content with placeholders for the value, wherever it is; itself where it is nowhere. A pure function. */
+/**
+ * A content with placeholders for the value, wherever it is; itself where it is nowhere. One that is not text keeps its length, and every other
+ * byte its place. A pure function.
+ */
 export function withoutValue(content: Buffer, forms: Forms): Buffer {
-	if (!mayHold(content, forms)) return content;
-	const cleaned = isWritten(content, forms) ? withoutWritten(content, forms) : content;
-	return forms.broken === null ? cleaned : withoutBroken(cleaned, forms.broken);
+	if (!holds(content, forms)) return content;
+	const isFixed = hasFixedPlaces(content);
+	const cleaned = isWritten(content, forms) ? withoutWritten(content, forms, isFixed) : content;
+	const sized = isFixed ? (bytes: number) => placeholderFor(forms.id, brokenKind, bytes) : undefined;
+	const unbroken = forms.broken === null ? cleaned : withoutBroken(cleaned, forms.broken, sized);
+	return isFixed ? withoutPages(unbroken, forms) : unbroken;
 }
 
-function withoutWritten(content: Buffer, { written }: Forms): Buffer {
-	const next = [...written.values()].map((form) => ({ form, at: content.indexOf(form.value) })).filter(({ at }) => at >= 0);
+function withoutPages(content: Buffer, forms: Forms): Buffer {
+	let cleaned: Buffer | null = null;
+	for (const chain of chainsOf(content)) {
+		const whole = joined(cleaned ?? content, chain);
+		if (!isWritten(whole, forms)) continue;
+		cleaned ??= Buffer.from(content);
+		putJoined(cleaned, chain, withoutWritten(whole, forms, true));
+	}
+	return cleaned ?? content;
+}
+
+function withoutWritten(content: Buffer, { id, written }: Forms, isFixed: boolean): Buffer {
+	const next = [...written].map(([kind, form]) => ({ kind, form, at: content.indexOf(form.value) })).filter(({ at }) => at >= 0);
 	const parts: Buffer[] = [];
 	let done = 0;
 	for (;;) {
@@ -147,8 +181,9 @@ function withoutWritten(content: Buffer, { written }: Forms): Buffer {
 			if (isFirst || (candidate.at === first?.at && candidate.form.value.length > first.form.value.length)) first = candidate;
 		}
 		if (first === undefined) break;
-		parts.push(content.subarray(done, first.at), first.form.placeholder);
-		done = first.at + first.form.value.length;
+		const { kind, form } = first;
+		parts.push(content.subarray(done, first.at), isFixed ? placeholderFor(id, kind, form.value.length) : form.placeholder);
+		done = first.at + form.value.length;
 	}
 	parts.push(content.subarray(done));
 	return Buffer.concat(parts);
@@ -256,6 +291,52 @@ export function withoutValues(content: Buffer, values: Values): Buffer {
  * @param ids of the forgettings, in their order
  */
 export function valuesBetween(old: Buffer, cleaned: Buffer, ids: readonly string[]): Values | null {
+	return (hasFixedPlaces(old) ? valuesInPlace(old, cleaned, ids, new Map()) : null) ?? valuesOfText(old, cleaned, ids);
+}
+
+/** The same for contents that keep their length: the first difference is in a placeholder. */
+function valuesInPlace(old: Buffer, cleaned: Buffer, ids: readonly string[], known: Values): Values | null {
+	const ordered = new Map(ids.flatMap((id) => (known.has(id) ? [[id, known.get(id) as Buffer] as const] : [])));
+	const between = withoutValues(old, ordered);
+	if (between.length !== cleaned.length) return null;
+	const offset = firstDifference(between, cleaned);
+	if (offset === cleaned.length) return ordered;
+	const unknown = ids.filter((id) => !known.has(id));
+	const tried = new Set<string>();
+	for (const { before, after, at } of viewsOf(between, cleaned, offset))
+		for (const id of unknown)
+			for (const kind of markKinds)
+				for (const { start, end } of sizedPlacesAt(after, at, nameOf(id, kind), encoder(kind), isWide(kind) ? 2 : 1)) {
+					const value = decodedOrNull(kind, before.subarray(start, end));
+					const key = `${id} ${value?.toString("latin1")}`;
+					if (value === null || tried.has(key)) continue;
+					tried.add(key);
+					const found = valuesInPlace(old, cleaned, ids, new Map([...known, [id, value]]));
+					if (found !== null) return found;
+				}
+	return null;
+}
+
+/** The surroundings of an offset in two versions: the file as it is, and the rows of a database that are there. */
+function* viewsOf(before: Buffer, after: Buffer, offset: number): Generator<{ before: Buffer; after: Buffer; at: number }> {
+	yield { before, after, at: offset };
+	for (const chain of chainsOf(after)) {
+		const at = offsetIn(chain, offset);
+		if (at !== null) yield { before: joined(before, chain), after: joined(after, chain), at };
+	}
+}
+
+/** The value in one of its forms; null: it is not in that form. */
+function decodedOrNull(kind: MarkKind, bytes: Buffer): Buffer | null {
+	try {
+		const value = kind === "a" ? Buffer.from(bytes) : decodedValue(kind, bytes);
+		return value.length >= minValueBytes ? value : null;
+	} catch {
+		return null;
+	}
+}
+
+function valuesOfText(old: Buffer, cleaned: Buffer, ids: readonly string[]): Values | null {
 	// A forgetting whose placeholders were all in the old content changed nothing here.
 	const involved = ids.filter((id) =>
 		markKinds.some((kind) => countOf(cleaned, placeholderOf(id, kind)) > countOf(old, placeholderOf(id, kind))),
@@ -267,12 +348,9 @@ export function valuesBetween(old: Buffer, cleaned: Buffer, ids: readonly string
 	for (const id of ids) {
 		for (const { mark, bytes } of ordered.filter((one) => one.mark.id === id)) {
 			if (values.has(id)) break;
-			try {
-				const value = mark.kind === "a" ? Buffer.from(bytes) : decodedValue(mark.kind, bytes);
-				if (value.length >= minValueBytes) values.set(id, value);
-			} catch {
-				// Another kind may decide.
-			}
+			// Where it is null, another kind may decide.
+			const value = decodedOrNull(mark.kind, bytes);
+			if (value !== null) values.set(id, value);
 		}
 	}
 	return withoutValues(old, values).equals(cleaned) ? values : null;
