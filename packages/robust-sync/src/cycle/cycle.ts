@@ -8,7 +8,7 @@ import { findLateWrites } from "../checkout/rescue.ts";
 import { refusedPath } from "../checkout/skipped-files.ts";
 import { type CycleContext, integrateContext } from "../context/cycle-context.ts";
 import { forgetSkipped } from "../forget/forget-state.ts";
-import { prefetchWithoutForgotten } from "../forget/forgotten-upstream.ts";
+import { applyFetched, prefetchWithoutForgotten } from "../forget/forgotten-upstream.ts";
 import { collectOutbox, confirmDelivered, markCommitted } from "../outbox/outbox.ts";
 import { refusedFiles, refusedSkipped } from "../remote/refused-files.ts";
 import { knownTip, nameUnbornBranch, requireRemote, syncedBranch } from "../remote/upstream.ts";
@@ -40,6 +40,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	progress.rescued += (await recover(context)).rescued;
 	requireRemote(context);
 	await nameUnbornBranch(context);
+	await applyFetched(context);
 	progress.checkedOut.push(...(await keepExcluded(context)));
 
 	const asked = prefetchWithoutForgotten(context);

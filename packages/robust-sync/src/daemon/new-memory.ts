@@ -19,6 +19,7 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		damaged: false,
 		indexChecked: false,
 		synced: null,
+		tipAtStart: null,
 		hasMoved: false,
 		announced: new Set(),
 		hot: new Map(),

@@ -15,6 +15,7 @@ import { timestamp } from "@robust-sync/system/timestamps";
 import { backupsOnMount, listBackupNames, mountPointsBelow } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { SyncError } from "../context/sync-error.ts";
+import { pruneReplaced } from "../remote/rewritten-head.ts";
 import { refreshIndex } from "../snapshot/follow-head.ts";
 import { deriveValues, ForgetRefusedError } from "./derive-values.ts";
 import { blobId } from "./find-maps.ts";
@@ -80,7 +81,9 @@ function forgetMemory({ memory }: CycleContext, commits: ReadonlyMap<Oid, Oid>):
 	memory.publishable = null;
 	memory.secrets.checked = null;
 	memory.secrets.clean.clear();
-	memory.synced = memory.synced === null ? null : (commits.get(memory.synced) ?? memory.synced);
+	const now = (oid: Oid | null) => (oid === null ? null : (commits.get(oid) ?? oid));
+	memory.synced = now(memory.synced);
+	memory.tipAtStart = now(memory.tipAtStart);
 	memory.steps = null;
 	memory.search = null;
 	memory.guarded = null;
@@ -138,6 +141,7 @@ export async function applyForget(
 	const { commits, tags, blobs, treeInPlace } = rewritten;
 	const replaced = (oid: Oid) => commits.get(oid) ?? tags.get(oid) ?? blobs.get(oid) ?? treeInPlace(oid);
 	await rewriteRefs(repository, replaced);
+	await pruneReplaced(context);
 	faultPoint("forget-refs");
 	const scrubOf = (removed: ReadonlySet<Oid>): Scrub => ({
 		clean: (content) => withoutValues(content, values),

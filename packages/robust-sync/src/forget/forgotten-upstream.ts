@@ -91,6 +91,19 @@ async function withoutForgotten(context: CycleContext, upstream: Upstream): Prom
 	}
 }
 
+/**
+ * Applies maps of a tip that was fetched before this cycle (by the command that replaced the branch, a person, or a process that was killed). It comes
+ * before the scan: compared with the new history, all commits of the old one would seem unpublished.
+ * @throws SyncError, GitError, the file system's error
+ */
+export async function applyFetched(context: CycleContext): Promise<void> {
+	const tip = await knownTip(context);
+	// An unborn HEAD, or the tip itself, has no old history. An unreadable one is repaired elsewhere.
+	const head = (await readHead(context.repository)).oid;
+	if (tip !== null && head !== null && head !== tip) await withoutForgotten(context, { tip, before: null, rewritten: false });
+	context.memory.tipAtStart = await knownTip(context);
+}
+
 /** Like prefetchUpstream, but not where that would fetch forgotten content repeatedly. */
 export function prefetchWithoutForgotten(context: CycleContext): Promise<Prefetched> | null {
 	return readForgetState(context.paths).returned === null ? prefetchUpstream(context) : null;

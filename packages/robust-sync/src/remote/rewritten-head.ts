@@ -1,4 +1,4 @@
-import { type GitPath, type Oid, readTreeFiles, updateRef, writeIndexEntries } from "@robust-sync/git";
+import { type GitPath, type Oid, readHead, readTreeFiles, updateRef, writeIndexEntries } from "@robust-sync/git";
 import { compactTimestamp } from "@robust-sync/system/timestamps";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { syncedBranch } from "./upstream.ts";
@@ -33,10 +33,17 @@ export async function moveToRewritten(
 	);
 }
 
-/** Removes names of replaced commits after 30 days. */
+/** Removes names of replaced commits after 30 days, and at once where HEAD contains the commit: it is not replaced then. @throws GitError */
 export async function pruneReplaced({ repository, now }: CycleContext): Promise<void> {
-	const { stdout } = await repository.run(["for-each-ref", "--format=%(refname)", replacedRefs]);
+	const list = async (...options: string[]) =>
+		(await repository.run(["for-each-ref", "--format=%(refname)", ...options, replacedRefs])).stdout
+			.toString("utf8")
+			.split("\n")
+			.filter(Boolean);
+	const refs = await list();
+	if (refs.length === 0) return;
+	const contained = new Set((await readHead(repository)).oid === null ? [] : await list("--merged=HEAD"));
 	const oldest = compactTimestamp(now() - keptMs);
-	for (const ref of stdout.toString("utf8").split("\n").filter(Boolean))
-		if (ref.slice(replacedRefs.length) < oldest) await repository.run(["update-ref", "-d", ref]);
+	for (const ref of refs)
+		if (contained.has(ref) || ref.slice(replacedRefs.length) < oldest) await repository.run(["update-ref", "-d", ref]);
 }

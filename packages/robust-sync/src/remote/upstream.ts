@@ -52,6 +52,15 @@ export async function knownTip(context: CycleContext): Promise<Oid | null> {
 }
 
 /**
+ * The commits whose histories are published: the remote-tracking ref, and what it was at the start of the cycle. A fetch beside the scan may have
+ * moved it to a history that was replaced; the commits of the old one are no unpublished commits even so.
+ */
+export async function publishedTips(context: CycleContext): Promise<Oid[]> {
+	const { tipAtStart } = context.memory;
+	return [...new Set([await knownTip(context), tipAtStart].filter((oid) => oid !== null))];
+}
+
+/**
  * An unborn branch gets the name of the remote's: two nodes whose `git init` chose different names must not sync past each
  * other. Only before the first commit.
  */

@@ -118,6 +118,12 @@ export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, 
 	}
 	const names = [...findings.keys()];
 	if (commits.length > maxCommits) {
+		const [map] = memory.forget.refused;
+		if (map !== undefined)
+			throw new SyncError(
+				"PUSH_REJECTED",
+				`the hub's history was replaced, and ${map.path} is not applied here: ${map.reason}. Nothing is pushed until then: this node's commits hold what the others may have forgotten`,
+			);
 		const shown = [...findings.values()].slice(0, 3).map((one) => JSON.stringify(one.shown));
 		throw new SyncError(
 			"PUSH_REJECTED",

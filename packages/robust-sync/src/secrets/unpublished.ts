@@ -1,6 +1,6 @@
 import { type GitPath, gitPathIfAllowed, type Oid, openMergeStore, splitRecords } from "@robust-sync/git";
 import type { CycleContext } from "../context/cycle-context.ts";
-import { knownTip } from "../remote/upstream.ts";
+import { publishedTips } from "../remote/upstream.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import { isOn } from "./policy.ts";
 
@@ -78,12 +78,8 @@ export async function listUnpublished(context: CycleContext, { head, status, isD
 	if (!isOn(context) || head === null || head === secrets.checked) return nothing;
 	// Files that are committed without the index have been searched already.
 	if (isDirect === true && status.head !== null && status.head === secrets.checked) return nothing;
-	const tip = await knownTip(context);
-	if (head === tip) return nothing;
-	const commits = await unpublishedCommits(
-		context,
-		head,
-		[tip, secrets.checked].filter((oid) => oid !== null),
-	);
-	return { head, commits, isAll: tip !== null && publishable === secrets.checked };
+	const tips = await publishedTips(context);
+	if (tips.includes(head)) return nothing;
+	const commits = await unpublishedCommits(context, head, secrets.checked === null ? tips : [...tips, secrets.checked]);
+	return { head, commits, isAll: tips.length > 0 && publishable === secrets.checked };
 }

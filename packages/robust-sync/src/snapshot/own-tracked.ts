@@ -21,7 +21,7 @@ import { isMadeByUs, isOwnName, isReadAsState, type SkippedFile, unmistakableNam
 import { refusedPath } from "../checkout/skipped-files.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { remadeSnapshot } from "../context/remade-snapshot.ts";
-import { knownTip, syncedBranch } from "../remote/upstream.ts";
+import { publishedTips, syncedBranch } from "../remote/upstream.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 function setAside(paths: WorkspacePaths, names: readonly GitPath[], now: number): string | null {
@@ -94,10 +94,9 @@ const replacedRefs = "refs/robust-sync/replaced/";
 /** Commits that the remote lacks and that hold own files, or descend from such; parents first. Almost always one process, and none. */
 async function commitsWithOwnFiles(context: CycleContext, head: Oid): Promise<Oid[]> {
 	const { repository, memory } = context;
-	const tip = await knownTip(context);
-	const known = tip === null ? [] : [`^${tip}`];
+	const known = (await publishedTips(context)).map((tip) => `^${tip}`);
 	const checked = memory.publishable === null ? [] : [`^${memory.publishable}`];
-	const pathspecs = tip === null ? firstPathspecs : ownPathspecs;
+	const pathspecs = known.length === 0 ? firstPathspecs : ownPathspecs;
 	const found = await repository.run([
 		"rev-list",
 		"--full-history",
