@@ -25,6 +25,7 @@ import { applyForget, resumeDrop } from "./apply-forget.ts";
 import { ForgetRefusedError } from "./derive-values.ts";
 import { type FoundMaps, findMaps, presentAmong, replacedBy } from "./find-maps.ts";
 import { readForgetState, writeForgetState } from "./forget-state.ts";
+import { hasOldPaths } from "./old-paths.ts";
 
 /** The remote's tip, without forgotten content. */
 export interface CleanUpstream extends Upstream {
@@ -66,7 +67,9 @@ async function withoutForgotten(context: CycleContext, upstream: Upstream): Prom
 	const { maps, refused } = await mapsFor(context, tip);
 	const state = readForgetState(paths);
 	const isApplied = ({ id }: { id: string }) => state.applied.includes(id);
-	const isBack = maps.length > 0 && (await presentAmong(repository, replacedBy(maps))).size > 0;
+	const isBack =
+		maps.length > 0 &&
+		((await presentAmong(repository, replacedBy(maps))).size > 0 || (await hasOldPaths(repository, maps, tip, memory.forget.examined)));
 	if (!isBack) {
 		const fresh = maps.filter((map) => !isApplied(map)).map(({ id }) => id);
 		if (fresh.length > 0) writeForgetState(paths, { ...state, applied: [...state.applied, ...fresh] });

@@ -1,0 +1,54 @@
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { ensureExcluded } from "@robust-sync/workspace";
+import { objects } from "./fixture/objects.ts";
+import { World } from "./fixture/world.ts";
+
+let world: World;
+beforeEach(() => {
+	world = new World("forget-lagging");
+});
+afterEach(() => world.remove());
+
+const content = "a private text that has to go\n";
+const options = { env: { HEARTBEAT_KEY: "a key that all of them have", SYNC_SECRETS: "off" } };
+
+describe("forget", () => {
+	test.each([
+		["has it in its tree", false],
+		["has it in its history, and own commits", true],
+	])("lagging node: %s, lacks the tip that was replaced → forgets", async (_what, hasOwn) => {
+		const [helios, chad] = await world.pair({ "base.md": "base\n" }, options);
+		helios.write("d/private.md", content);
+		await helios.once();
+		await chad.once();
+		helios.write("later.md", "later\n");
+		await helios.once();
+		if (hasOwn) chad.write("own.md", "own\n");
+		expect((await helios.run(["--forget", "d/private.md"])).code).toBe(0);
+		for (const node of [chad, helios, chad]) await node.once();
+		expect(chad.head()).toBe(helios.head());
+		expect([helios, chad].map((node) => node.exists("d/private.md"))).toEqual([false, false]);
+		for (const place of [helios.path(".git"), chad.path(".git"), world.path("hub.git")])
+			expect(objects(place).includes(content)).toBe(false);
+		for (const node of [helios, chad]) node.fsck();
+	});
+
+	test("new node: same content at another path, the path written again → both stay", async () => {
+		const [helios, chad] = await world.pair({ "base.md": "base\n", "d/private.md": content, "copy.md": content }, options);
+		expect((await helios.run(["--forget", "d/private.md"])).code).toBe(0);
+		await chad.once();
+		chad.write("d/private.md", "written again\n");
+		await chad.once();
+		const juno = world.node("juno", options);
+		juno.git("fetch", "--quiet", "origin");
+		juno.git("checkout", "--quiet", "-B", "main", "origin/main", "--no-track");
+		ensureExcluded(juno.workspace);
+		juno.write("d/private.md", "written again\nby juno\n");
+		helios.write("later.md", "later\n");
+		for (const node of [helios, juno, chad, helios]) await node.once();
+		expect([helios, chad, juno].map((node) => [node.read("d/private.md"), node.read("copy.md")])).toEqual(
+			[1, 2, 3].map(() => ["written again\nby juno\n", content]),
+		);
+		expect(chad.head()).toBe(juno.head());
+	});
+});

@@ -1,0 +1,66 @@
+import { type GitPath, gitPathOf, type Oid, openMergeStore, type Repository } from "@robust-sync/git";
+import { presentAmong } from "./find-maps.ts";
+import { type ForgetMap, mapFile } from "./forget-map.ts";
+
+/** Pathspecs for a line each of git's standard input, in the bytes of the path; a line feed is matched as any character. */
+function specsOf(name: GitPath): string[] {
+	if (!name.includes("\n")) return [`:(top,literal)${name}`];
+	const pattern = name.replaceAll(/[\\*?[\]]/g, "\\$&").replaceAll("\n", "?");
+	return [`:(top,glob)${pattern}`, `:(top,glob)${pattern}/**`];
+}
+
+/** The objects of all refs. @throws GitError */
+async function refTargets(repository: Repository): Promise<Oid[]> {
+	const { stdout } = await repository.run(["for-each-ref", "--format=%(objectname)"]);
+	return stdout.toString("latin1").split("\n").filter(Boolean);
+}
+
+/** @throws GitError */
+async function list(
+	store: Repository,
+	options: readonly string[],
+	revisions: readonly string[],
+	specs: readonly string[] = [],
+): Promise<Oid[]> {
+	const lines = [...revisions, ...(specs.length === 0 ? [] : ["--", ...specs]), ""];
+	const { stdout } = await store.run(["rev-list", "--ignore-missing", ...options, "--stdin"], {
+		input: Buffer.from(lines.join("\n"), "latin1"),
+	});
+	return stdout.toString("latin1").split("\n").filter(Boolean);
+}
+
+/**
+ * Whether refs, or an incoming tip, have commits of an old history with a forgotten path. The listed blobs alone are no sign of it: they may be at
+ * another path, and stay there. A node that lags behind lacks the tip from which the map was made, and has old commits even so.
+ * @param tip with the maps in its history @param examined a commit whose history has no such commit; null: none is known
+ * @throws GitError
+ */
+export async function hasOldPaths(repository: Repository, maps: readonly ForgetMap[], tip: Oid, examined: Oid | null): Promise<boolean> {
+	const store = openMergeStore(repository);
+	let refs: readonly Oid[] | null = null;
+	for (const { id, paths } of maps) {
+		if (
+			(
+				await presentAmong(
+					repository,
+					paths.flatMap(({ blobs }) => blobs),
+				)
+			).size === 0
+		)
+			continue;
+		const added = (await list(store, ["--full-history", "--topo-order"], [tip], specsOf(gitPathOf(mapFile(id))))).at(-1);
+		if (added === undefined) continue;
+		refs ??= await refTargets(repository);
+		const since = [...refs, tip, `^${added}`, ...(examined === null ? [] : [`^${examined}`])];
+		const touching = await list(
+			store,
+			["--full-history"],
+			since,
+			paths.flatMap(({ path }) => specsOf(path)),
+		);
+		if (touching.length === 0) continue;
+		const later = new Set(await list(store, ["--ancestry-path"], [...refs, tip, `^${added}`]));
+		if (touching.some((commit) => !later.has(commit))) return true;
+	}
+	return false;
+}
