@@ -1,5 +1,6 @@
-import { createHmac } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { assignments } from "./assignments.ts";
+import { cpuLimit } from "./cpu-limit.ts";
 import {
 	base64Spellings,
 	type Derived,
@@ -62,6 +63,11 @@ interface Places {
 	/** Kubernetes Secrets. */
 	readonly documents: number[];
 }
+
+/** The rule of a content whose search takes too long: unknown contents are not published. Its value is a hash of the content. */
+export const slowRule = "search-too-slow";
+/** CPU time for one content, milliseconds: thousands of times as much as an ordinary one needs. */
+const mostCpuMs = 3_000;
 
 /** At most this many findings of one file are compared; one is enough to hold the file. */
 const maxFindings = 1_000;
@@ -141,8 +147,11 @@ export class SecretFinder {
 	readonly #own: readonly { readonly rule: string; readonly value: string; readonly text: string }[];
 	#finder: LiteralFinder | null = null;
 
-	/** @param own this machine's own secrets, searched as exact strings */
-	constructor(own: readonly OwnSecret[] = []) {
+	readonly #cpuMs: number;
+
+	/** @param own this machine's own secrets, searched as exact strings @param cpuMs CPU time for one content, milliseconds */
+	constructor(own: readonly OwnSecret[] = [], cpuMs = mostCpuMs) {
+		this.#cpuMs = cpuMs;
 		this.#own = own.flatMap(({ name, value }) => spellings(value).map((text) => ({ rule: `${ownRule}${name}`, value, text })));
 	}
 
@@ -161,7 +170,8 @@ export class SecretFinder {
 		const text = bytes.toString("latin1");
 		const places: Places = { escapes: [], lineEnds: [], secretlint: [], documents: [] };
 		const skipping: Skipping = { skips, skipped: [] };
-		const found = this.#search(bytes, text, limit, places, skipping);
+		const isOver = cpuLimit(this.#cpuMs);
+		const found = this.#search(bytes, text, limit, places, skipping, isOver);
 		for (const derive of [
 			() => joinedLines(text, ascending(places.lineEnds)),
 			() => unescaped(text, ascending(places.escapes)),
@@ -169,8 +179,15 @@ export class SecretFinder {
 			() => databaseTexts(bytes),
 			() => places.documents.flatMap((offset) => kubernetesTexts(text, offset)),
 		]) {
-			if (found.length >= limit) break;
+			if (found.length >= limit || isOver(true)) break;
 			for (const { text: derived, at } of derive()) this.#searchDerived({ text: derived, at, end: at + 1 }, found, limit, skipping);
+		}
+		if (isOver()) {
+			const value = createHash("sha256").update(bytes).digest("hex");
+			const match = { rule: slowRule, value, start: 0, end: 1 };
+			if (skips?.(match)) skipping.skipped.push(match);
+			else found.push(match);
+			places.secretlint.length = 0;
 		}
 		const matches = found.sort((a, b) => a.start - b.start).slice(0, limit);
 		const { skipped } = skipping;
@@ -189,7 +206,14 @@ export class SecretFinder {
 	}
 
 	/** @param places collects places, and base64 is decoded; null: the text is derived already */
-	#search(bytes: Uint8Array, text: string, limit: number, places: Places | null, skipping: Skipping): Match[] {
+	#search(
+		bytes: Uint8Array,
+		text: string,
+		limit: number,
+		places: Places | null,
+		skipping: Skipping,
+		isOver: (now?: boolean) => boolean = () => false,
+	): Match[] {
 		const found: Match[] = [];
 		/** Matches, including skipped ones. */
 		const met: Match[] = [];
@@ -243,7 +267,7 @@ export class SecretFinder {
 					else for (const one of columnAt(text, offset)) meet({ rule: rule.id, ...one });
 				} else meet(tryRule(rule, text, offset));
 			}
-			return found.length >= limit;
+			return found.length >= limit || isOver();
 		});
 		return found;
 	}
@@ -263,9 +287,11 @@ function tryRule(rule: PatternRule, text: string, offset: number): Match | null 
 		if (back === null) return null;
 		start = offset - back[0].length;
 	}
+	// First, because a pattern may read thousands of characters: in a repeated beginning of a token, at each of them.
+	if (rule.notAfter !== null && !isStart(text, start, rule.notAfter)) return null;
 	rule.pattern.lastIndex = start;
 	const match = rule.pattern.exec(text);
-	if (match === null || (rule.notAfter !== null && !isStart(text, start, rule.notAfter))) return null;
+	if (match === null) return null;
 	if (isNamed(rule)) {
 		if (!rule.acceptsNamed(match, text.slice(Math.max(0, start - charactersBefore), start))) return null;
 	} else {

@@ -23,7 +23,7 @@ const isSignedJwt = (value: string): boolean => {
 };
 
 /** Base64 lines of a key, with anything that a format puts between them: line breaks, indents, quotes, escapes, commas. */
-const between = String.raw`(?:\\{1,8}[nrt"']|[\s"'\`,+.>#*|-]|\\\r?\n)`;
+const between = String.raw`(?:\\{1,8}[nrt"']|[\s"'\`,+.>#*|]|-(?!-{3,4} ?BEGIN)|\\\r?\n)`;
 const isKeyMaterial = (value: string): boolean => {
 	const body = value.replaceAll(/\\+[nrt]/g, "\n");
 	const [first = ""] = /[A-Za-z0-9+/]{40,}/.exec(body.slice(0, 400)) ?? [];

@@ -1,5 +1,5 @@
 import { displayPath, type GitPath, stampOf } from "@robust-sync/git";
-import type { Finding } from "@robust-sync/secrets";
+import { type Finding, slowRule } from "@robust-sync/secrets";
 import { shellPath } from "@robust-sync/service/printable";
 import type { PublishedSecret, SkippedFile } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
@@ -27,7 +27,9 @@ export function notePublished(context: CycleContext, path: string, finding: Find
 
 /** Logs that a version of a file is not published. */
 export function reportHeld(context: CycleContext, path: string, finding: Finding): void {
-	context.log.warn(`a secret is ${placeOf(path, finding)}: this version is not published`);
+	if (finding.rule === slowRule)
+		context.log.warn(`the search of ${JSON.stringify(path)} for secrets takes too long: this version is not published`);
+	else context.log.warn(`a secret is ${placeOf(path, finding)}: this version is not published`);
 }
 
 /** The reason why SYNC_SECRETS=warn publishes a secret. */
@@ -74,6 +76,8 @@ export function forgetUnchanged(context: CycleContext, changed: ReadonlySet<GitP
 export function secretRemedy({ rule, line }: Pick<Finding, "rule" | "line">, path: string): string {
 	if (line === inName)
 		return `its name holds a secret (${rule}): rename it, or, if the name may be published, allow it: robust-sync --allow-secret, and the name`;
+	if (rule === slowRule)
+		return `its search for secrets takes too long: split it, or, if it holds none, robust-sync --allow-secret ${shellPath(path)}`;
 	return `line ${line} holds a secret (${rule}): remove it from the file, or, if it may be published, robust-sync --allow-secret ${shellPath(path)}`;
 }
 

@@ -1,0 +1,57 @@
+import { describe, expect, test } from "@jest/globals";
+import { SecretFinder, slowRule } from "./finder.ts";
+import { placedRules } from "./placed.ts";
+import type { NamedRule, Rule } from "./rule.ts";
+import { rules } from "./rules.ts";
+
+const bytes = 100_000;
+/** Characters that one rule may read for each character of a content. */
+const mostSteps = 550;
+const repeated = (text: string) => text.repeat(Math.ceil(bytes / text.length));
+/** Texts that begin a secret again and again, without an end. */
+const heads = [
+	...["-----BEGIN RSA PRIVATE KEY-----", "-----BEGIN RSA PRIVATE KEY-----\n", "Private-Lines: 9\n", "OpenVPN Static key V1-----\n"],
+	...[
+		"password=",
+		'"token":"',
+		"https://a:",
+		"'a'+",
+		"| password ",
+		"sk-",
+		"eyJ",
+		"bearer ",
+		"basic aaaa",
+		"mysql -p ",
+		"-u a:",
+		":5432:a:",
+	],
+];
+
+/** Characters that a rule reads in a text, for each of its characters: at every literal of it. */
+function stepsOf(rule: Rule | NamedRule, text: string): number {
+	let sum = 0;
+	for (const literal of rule.literals)
+		for (let at = text.indexOf(literal); at >= 0; at = text.indexOf(literal, at + 1)) {
+			const before = rule.back?.exec(text.slice(Math.max(0, at - (rule.mostBack ?? 120)), at));
+			if (rule.back && !before) continue;
+			rule.pattern.lastIndex = at - (before?.[0].length ?? 0);
+			sum += rule.pattern.exec(text)?.[0].length ?? 0;
+		}
+	return Math.round(sum / text.length);
+}
+
+describe("search", () => {
+	test("rules: the beginning of a secret again and again → bounded steps", () => {
+		const all = [...rules, ...placedRules];
+		const found = heads.flatMap((head) => all.map((rule) => ({ head, id: rule.id, steps: stepsOf(rule, repeated(head)) })));
+		expect(found.filter(({ steps }) => steps > mostSteps)).toEqual([]);
+	});
+
+	test("finder: no CPU time left → one finding, allowed by a hash of the content", () => {
+		const content = Buffer.from(repeated("password="));
+		const finder = new SecretFinder([], -1);
+		expect(finder.matches(content).map(({ rule, value }) => [rule, value.length])).toEqual([[slowRule, 64]]);
+		expect(finder.inspect(content, undefined, ({ rule }) => rule === slowRule).matches).toEqual([]);
+		expect(finder.matches(Buffer.from("no literal")).length).toBe(1);
+	});
+});
