@@ -39,6 +39,25 @@ async function untilSame(nodes: readonly Node[]): Promise<void> {
 }
 
 describe("forget", () => {
+	test("forget: a secret in a name → refused, directory and value forgotten, no trace", async () => {
+		const token = `ghp_${"aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hJ6"}`;
+		const [helios, chad] = await world.pair({ "a.md": "one\n", [`k/${token}.md`]: "two\n" }, options);
+		helios.write("k/later.md", "three\n");
+		await untilSame([helios, chad]);
+		helios.git("tag", `v-${token}`);
+		const refused = await helios.run(["--forget", `k/${token}.md`]);
+		expect([refused.code, refused.stderr.includes(token)]).toEqual([2, false]);
+		expect(refused.stderr).toContain("k/….md holds a secret in its name");
+		const check = await helios.run(["--forget-value", fileOf(token), "--check"]);
+		expect([check.code, check.stdout]).toEqual([1, expect.stringContaining(`ref     refs/tags/v-${token}`)]);
+		expect(check.stdout).toContain("git tag -d");
+		helios.git("tag", "-d", `v-${token}`);
+		expect((await helios.run(["--forget", "k"])).code).toBe(0);
+		await helios.run(["--forget-value", fileOf(token)]);
+		await untilSame([chad, helios]);
+		for (const directory of [hub(), helios.path(".git"), chad.path(".git")]) expect(objects(directory)).not.toContain(token);
+	});
+
 	(hasSshServer ? test : test.skip)("forget: a hub over ssh → gone on the nodes, the remedy for the hub named", async () => {
 		const ssh = await SshServer.start(world.path("ssh"));
 		try {

@@ -44,7 +44,7 @@ const program = createProgram(
 	.option("--interval <seconds>", "seconds between cycles when nothing happens (SYNC_INTERVAL)", notEmpty)
 	.option("--secrets <what>", "files that hold a secret: hold, warn or off (SYNC_SECRETS)", notEmpty)
 	.option("--exclude <patterns>", "paths that this node neither sends nor checks out, as in .gitignore (SYNC_EXCLUDE)", notEmpty)
-	.option("--yes", "with --init: ask nothing, take the defaults")
+	.option("--yes", "with --init: ask nothing, take the defaults; with --forget: publish a PATH that holds a secret itself")
 	.option("--node <name>", "with --init: this node's name (NODE_NAME)", notEmpty)
 	.option(
 		"--peers [list]",
@@ -181,7 +181,7 @@ defineVerbs<Options>(
 			flags: "--forget",
 			description: "remove files from the whole history, on all nodes; without a PATH: remove forgotten content that came back to the hub",
 			operands: { usage: "PATH…", min: 0, max: maxOperands },
-			options: ["--dry-run", "--json"],
+			options: ["--dry-run", "--json", "--yes"],
 			run: async (options, operands) => (await import("./verbs.ts")).forget(options, operands),
 		},
 		{

@@ -26,7 +26,7 @@ import { workspaceProgress } from "../context/progress.ts";
 import { recover } from "../cycle/recover.ts";
 import { newMemory } from "../daemon/new-memory.ts";
 import { announceMaps } from "../forget/announced-maps.ts";
-import { searchValue } from "../forget/check-value.ts";
+import { type Place, searchValue } from "../forget/check-value.ts";
 import { cleanHub } from "../forget/clean-hub.ts";
 import { forgetDirectory } from "../forget/forget-map.ts";
 import { ForgetMemory, readForgetState } from "../forget/forget-state.ts";
@@ -35,6 +35,7 @@ import { minValueBytes } from "../forget/value.ts";
 import { fetchUpstream, requireRemote, syncedBranch } from "../remote/upstream.ts";
 import { type OnceOutcome, syncOnce } from "./once.ts";
 import { type Options, print, printJson } from "./options.ts";
+import { secretNameProblem } from "./secret-name-problem.ts";
 
 const maxValueBytes = 65_536;
 /** Other nodes push meanwhile: the history is rewritten at most this many times. */
@@ -193,7 +194,8 @@ async function namesWith({ paths, config }: ForgetRequest, head: Oid | null, val
 		.filter((name) => name.includes(text));
 }
 
-const inName = (name: string) => `the value is in a name, and names stay in history: ${printable(name)}: revoke the value (docs/leaks.md)`;
+const inName = (name: string) =>
+	`the value is in a name, and names stay in history: ${printable(name)}: revoke the value, copy the file to another name, and forget the directory above it (docs/leaks.md)`;
 
 const aboutBinary = (files: string) =>
 	`binary: ${files} changed, with the length kept. Check them: formats with checksums (zip, office documents, PNG, gzip) may be invalid; an SQLite database with an index of the value needs REINDEX`;
@@ -250,6 +252,17 @@ async function dryRun(request: ForgetRequest, wanted: Wanted, key: string): Prom
 	return ExitCode.ok;
 }
 
+/** What to do about a value that is still in a place. */
+const nextSteps: Readonly<Record<Place["where"], string>> = {
+	file: "→ take it out of the file: edit or delete it here",
+	object:
+		"→ forget it: robust-sync --forget-value FILE; if that finds nothing, no commit has it any more: robust-sync --stop, then git gc --prune=now",
+	hub: "→ forget it: robust-sync --forget-value FILE; if that finds nothing, on the hub: git reflog expire --expire=now --all && git gc --prune=now",
+	mirror: "→ the same as on the hub, or empty the mirror: it gets the new history",
+	git: "→ the index follows the files; edit any other file by hand",
+	ref: "→ rename the branch (git branch -m), delete the tag (git tag -d), and delete both on the hub (git push --delete)",
+};
+
 async function check({ paths, config, options }: ForgetRequest, wanted: Wanted): Promise<number> {
 	if (wanted.value === null) throw new CommandError("--check needs --forget-value FILE: the value to search for", ExitCode.usage);
 	const repository = await openWorkspaceRepository(paths, config);
@@ -262,6 +275,7 @@ async function check({ paths, config, options }: ForgetRequest, wanted: Wanted):
 	else {
 		for (const { where, name, form } of places)
 			print(`${where.padEnd(6)}  ${printable(name)}${form === "base64" ? ", in base64: remove it by hand, or --forget the file" : ""}`);
+		for (const where of new Set(places.map((place) => place.where))) print(`${where.padEnd(6)}  ${nextSteps[where]}`);
 		if (places.length === 0)
 			print("found nowhere: hub, repository, files, saved versions, backups, messages and logs of this node were searched");
 	}
@@ -323,6 +337,8 @@ export async function forget(request: ForgetRequest, operands: readonly string[]
 			`forgetting needs HEARTBEAT_KEY, whose signature the other nodes check: set the same key in .sync_env on every node`,
 			ExitCode.usage,
 		);
+	const problem = options.yes === true ? null : await secretNameProblem(paths, config, wanted);
+	if (problem !== null) throw new CommandError(problem, ExitCode.usage);
 	if (options.dryRun) {
 		if (wanted.value === null && wanted.paths.length === 0)
 			throw new CommandError("--dry-run needs a PATH, or --forget-value FILE", ExitCode.usage);

@@ -9,8 +9,8 @@ import { base64Parts, formsOf, holds } from "./value.ts";
 
 /** A place with a value. */
 export interface Place {
-	/** `file`: of the workspace; `object`: of its repository; `hub`, `mirror`: of the hub's, of a mirror's; `git`: another file of the git directory. */
-	readonly where: "file" | "object" | "hub" | "mirror" | "git";
+	/** `file`: of the workspace; `object`: of its repository; `hub`, `mirror`: of the hub's, of a mirror's; `git`: another file of the git directory; `ref`: the name of a branch or tag. */
+	readonly where: "file" | "object" | "hub" | "mirror" | "git" | "ref";
 	/** A path, or the type and id of an object. */
 	readonly name: string;
 	/** `base64`: only in that form, which is not replaced. */
@@ -83,6 +83,11 @@ export async function searchValue(
 		for (const { name, form } of await hubObjectsWith(repository, mirror, formOf))
 			places.push({ where: "mirror", name: `${mirror} ${name}`, form });
 	for (const found of await objectsWith(repository, formOf)) places.push({ where: "object", ...found });
+	const { stdout: refs } = await repository.run(["for-each-ref", "--format=%(refname)"]);
+	for (const name of refs.toString("utf8").split("\n")) {
+		const form = formOf(Buffer.from(name));
+		if (form) places.push({ where: "ref", name, form });
+	}
 	const dotGit = path.join(paths.root, ".git");
 	const search = (directory: string, where: Place["where"], skips: (file: string) => boolean) => {
 		for (const file of filesBelow(directory, skips)) {
