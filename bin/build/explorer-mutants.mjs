@@ -4,6 +4,7 @@
 const [placeFile, swapFiles, takenFiles, placedVersions] = ["place-file", "swap-files", "taken-files", "placed-versions"].map(
 	(name) => new RegExp(`git/src/worktree/${name}\\.ts$`),
 );
+const [placedFiles, writeOrigin] = ["placed-files", "write-origin"].map((name) => new RegExp(`robust-sync/src/checkout/${name}\\.ts$`));
 
 export const explorerMutants = {
 	"foreign-write-as-ours": {
@@ -57,8 +58,8 @@ export const explorerMutants = {
 	"kept-file-from-the-last-version-only": {
 		trace: "notes change-twice c*=rename-stale",
 		file: /robust-sync\/src\/checkout\/rescue\.ts$/,
-		find: "origin.length > 0 ? originOf(path, written, origin, steps[at] ?? [], contents) : null;",
-		replacement: "origin.length < 0 ? originOf(path, written, origin, steps[at] ?? [], contents) : null;",
+		find: "const unseen = hasContent ?",
+		replacement: "const unseen = hasContent && Date.now() < 0 ?",
 	},
 	"no-access-time-evidence": {
 		trace: "json change late=rename-stale",
@@ -74,9 +75,33 @@ export const explorerMutants = {
 	},
 	"no-ten-seconds-after-a-checkout": {
 		trace: "json change end=read end=rename-stale",
-		file: /robust-sync\/src\/checkout\/rescue\.ts$/,
+		file: writeOrigin,
 		find: "const isRecent = ageMs <= replacementsWindowMs && ageMs - writtenMs <= staleWriteWindowMs;",
 		replacement: "const isRecent = false;",
+	},
+	"git-reads-before-the-evidence-is-used": {
+		trace: "json change-apart 3=rewrite-stale",
+		file: placedFiles,
+		find: "if (isUnreadFile(version, stats)) this.#unread.add(version.ino);",
+		replacement: "",
+	},
+	"git-reads-the-files-of-the-last-process": {
+		trace: "json change-restart late=rename-stale",
+		file: placedFiles,
+		find: "this.#adopt(repository, this.#newest);",
+		replacement: "",
+	},
+	"version-of-another-program-is-not-seen": {
+		trace: "notes change-twice fend=truncate-stale c8=rewrite",
+		file: writeOrigin,
+		find: "if (later !== null && containsAddition(older, later, written, file)) break;",
+		replacement: "",
+	},
+	"placed-version-is-no-base": {
+		trace: "notes change-twice fend=open-rewrite 3=truncate-stale",
+		file: writeOrigin,
+		find: "return { ...placed, reason:",
+		replacement: "if (Date.now() > 0) return null;\n\treturn { ...placed, reason:",
 	},
 	"observation-is-not-checked": {
 		trace: "notes change c*=rename",

@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { inferBase, isLostUpdate, mayDeriveFrom } from "./stale.ts";
+import { containsAddition, inferBase, isLostUpdate, mayDeriveFrom } from "./stale.ts";
 
 const bytes = (value: unknown) => Buffer.from(typeof value === "string" ? value : `${JSON.stringify(value, null, "\t")}\n`);
 const object = (...keys: string[]) => bytes(Object.fromEntries(keys.map((key) => [key, 1])));
@@ -17,6 +17,18 @@ test("base: holds one piece of a change → has seen it; holds none → has not"
 	expect(nothingOf("one\n", "one\ntwo\n", "one\nmine\n", "notes.md")).toBe(true);
 	expect(nothingOf("one\n", "one\ntwo\n", "one\ntwo\nmine\n", "notes.md")).toBe(false);
 	expect(nothingOf({ a: 1 }, { a: 1 }, { a: 2 })).toBe(false);
+});
+
+test("addition: one piece that a change added → contained; a removal → not", () => {
+	const contains = (before: unknown, after: unknown, written: unknown, path = "state.json") =>
+		containsAddition(bytes(before), bytes(after), bytes(written), path);
+	expect(contains({ a: 1 }, { a: 1, b: 1, c: 1 }, { b: 1, mine: 1 })).toBe(true);
+	expect(contains({ a: 1 }, { a: 1, b: 1 }, { a: 1, mine: 1 })).toBe(false);
+	expect(contains({ a: 1, b: 1 }, { a: 1 }, { a: 1 })).toBe(false);
+	expect(contains({ a: 1 }, { a: 1 }, { a: 1 })).toBe(false);
+	expect(contains("one\n", "one\none\n", "one\nmine\n", "notes.md")).toBe(false);
+	expect(contains("one\n", "one\none\n", "one\nmine\none\n", "notes.md")).toBe(true);
+	expect(contains("\0one", "\0two", "\0two", "data.bin")).toBe(false);
 });
 
 test("base: no line of the version → rewritten; a document or a log → grows", () => {

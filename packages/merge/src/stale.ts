@@ -28,6 +28,16 @@ export function isLostUpdate(before: Uint8Array, after: Uint8Array, written: Uin
 	return removed.length > 0 && removed.every((piece) => (inWritten.get(piece) ?? 0) >= inBefore.get(piece)!);
 }
 
+/** Whether `written` contains something that the change from `before` to `after` added: its writer had read `after`. Never for binary files. */
+export function containsAddition(before: Uint8Array, after: Uint8Array, written: Uint8Array, path: Uint8Array | string): boolean {
+	if (sameBytes(before, after) || [before, after, written].some(isBinary)) return false;
+	const [inBefore, inAfter, inWritten] = pieces([before, after, written], path) as [Pieces, Pieces, Pieces];
+	return [...inAfter].some(([piece, count]) => {
+		const had = inBefore.get(piece) ?? 0;
+		return count > had && (inWritten.get(piece) ?? 0) > had;
+	});
+}
+
 /**
  * The version that `written` was made from, of several that `after` replaced. Skips versions whose successor added something that
  * `written` contains; of the rest, picks the closest.

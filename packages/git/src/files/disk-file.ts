@@ -17,8 +17,8 @@ export interface DiskFile {
 const isGone = (error: unknown) => ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
 
 /** How git writes the mode of a plain file. */
-export function fileMode(stats: fs.Stats): "100644" | "100755" {
-	return (stats.mode & 0o100) !== 0 ? "100755" : "100644";
+export function fileMode(stats: fs.Stats | fs.BigIntStats): "100644" | "100755" {
+	return (Number(stats.mode) & 0o100) !== 0 ? "100755" : "100644";
 }
 
 /** Whether the mode of a tree entry is that of a plain file or a link: no directory, no submodule. */

@@ -1,10 +1,11 @@
 import fs from "node:fs";
 import path from "node:path";
+import type { TreeEntry } from "../objects/merge-tree.ts";
 import { idLengthOf } from "../objects/object-id.ts";
 import { type GitPath, splitRecords } from "../paths/git-path.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 import { rewriteIndex } from "./edit-index.ts";
-import { type IndexEntryAt, modeAt, readIndexEntries, smallIndexBytes, statBytes } from "./index-entries.ts";
+import { type IndexEntryAt, modeAt, mtimeAt, readIndexEntries, smallIndexBytes, statBytes } from "./index-entries.ts";
 
 // gitformat-index(5). The entries that we write have no times (`update-index --index-info`), so that the next git that reads the working
 // tree reads each file once, to learn that it is unchanged. That read would be taken for one of a program.
@@ -24,9 +25,14 @@ const largestIndexBytes = 33_554_432;
 export const readSmallIndex = (repository: Repository): readonly IndexEntryAt[] | null => readIndexIfKnown(repository, smallIndexBytes);
 
 function readIndexIfKnown(repository: Repository, largestBytes: number): readonly IndexEntryAt[] | null {
+	const index = readIndexUpTo(repository, largestBytes);
+	return index === null ? null : readIndexEntries(index, idLengthOf(repository));
+}
+
+function readIndexUpTo(repository: Repository, largestBytes: number): Buffer | null {
 	const file = repository.env.GIT_INDEX_FILE ?? path.join(repository.gitDirectory, "index");
 	const size = fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-	return size > 0 && size <= largestBytes ? readIndexEntries(fs.readFileSync(file), idLengthOf(repository)) : null;
+	return size > 0 && size <= largestBytes ? fs.readFileSync(file) : null;
 }
 
 /** Those of some paths that the index has, of whatever stage. @throws GitError, the file system's error */
@@ -34,6 +40,28 @@ export async function pathsInIndex(repository: Repository, names: readonly GitPa
 	const entries = readIndexIfKnown(repository, largestIndexBytes);
 	const listed = new Set<string>(entries?.map((entry) => entry.path) ?? splitRecords((await repository.run(["ls-files", "-z"])).stdout));
 	return new Set(names.filter((name) => listed.has(name)));
+}
+
+/**
+ * The entries without stat data, of files that the next git would read. None if the index is of a form that is not known here.
+ * @throws the file system's error
+ */
+export function entriesWithoutStats(repository: Repository): Map<string, TreeEntry> {
+	const [index, hashBytes] = [readIndexUpTo(repository, largestIndexBytes), idLengthOf(repository)];
+	const found = new Map<string, TreeEntry>();
+	if (index === null) return found;
+	for (const { at, path: name, flags } of readIndexEntries(index, hashBytes) ?? []) {
+		if ((flags & 0x3000) !== 0 || index.readUInt32BE(at + mtimeAt) !== 0) continue;
+		const oid = index.toString("hex", at + statBytes, at + statBytes + hashBytes);
+		found.set(name, {
+			mode: index
+				.readUInt32BE(at + modeAt)
+				.toString(8)
+				.padStart(6, "0"),
+			oid,
+		});
+	}
+	return found;
 }
 
 /**

@@ -26,6 +26,11 @@ export function hasContentOf({ mtimeMs }: PlacedVersion, stats: fs.BigIntStats):
 	return stats.isFile() && milliseconds === mtimeMs;
 }
 
+/** Whether a file is the one of a placed version, and has not been read since. @param stats the present ones of the file */
+export function isUnreadFile({ ino, atimeMs }: PlacedVersion, stats: fs.BigIntStats): boolean {
+	return String(stats.ino) === ino && stats.isFile() && Number(stats.atimeMs) === atimeMs && stats.atimeNs % 1_000_000_000n === 0n;
+}
+
 /**
  * Second links to placed files, in a directory of our own: a program that saves by renaming a new file over one of
  * them does not remove its access time. Each is named by its inode, so that a link of ours is recognized after any crash.
@@ -87,10 +92,9 @@ export class PlacedVersions {
 	}
 
 	/** Whether no program has read a version since it was placed. False: one has, or it is unknown. */
-	isUnread({ ino, atimeMs }: PlacedVersion): boolean {
+	isUnread(version: PlacedVersion): boolean {
 		try {
-			const stats = fs.lstatSync(this.#link(ino), { bigint: true });
-			return String(stats.ino) === ino && stats.isFile() && Number(stats.atimeMs) === atimeMs && stats.atimeNs % 1_000_000_000n === 0n;
+			return isUnreadFile(version, fs.lstatSync(this.#link(version.ino), { bigint: true }));
 		} catch {
 			return false;
 		}

@@ -23,6 +23,7 @@ import {
 import type { GuardLimits } from "@robust-sync/guard";
 import { faultPoint } from "@robust-sync/system/fault-points";
 import type { Lock } from "@robust-sync/system/lock";
+import type { MonotonicClock } from "@robust-sync/system/monotonic-clock";
 import { compactTimestamp, timestamp } from "@robust-sync/system/timestamps";
 import {
 	isOwnName,
@@ -52,6 +53,8 @@ export interface IntegrateContext {
 	/** Held by the caller; asserted before every durable step. */
 	readonly lock: Lock;
 	readonly now: () => number;
+	/** Measures the ages of backups; by default the kernel's. */
+	readonly clock?: MonotonicClock;
 	/** Tries paths that earlier checkouts held again, even without an incoming version. */
 	readonly retryHeld?: boolean;
 	/** The limits above which an incoming loss waits for a person's decision; null, or absent: nothing is held. */
@@ -229,10 +232,14 @@ export async function retryHeld(context: IntegrateContext, ref: string, head: Oi
 }
 
 /** Writes the manifest of the files that a checkout kept, if any. @throws the file system's error */
-export function recordBackup({ paths, now }: Pick<IntegrateContext, "paths" | "now">, backup: string, report: CheckoutReport): void {
+export function recordBackup(
+	{ paths, now, clock }: Pick<IntegrateContext, "paths" | "now" | "clock">,
+	backup: string,
+	report: CheckoutReport,
+): void {
 	if (report.kept.length === 0) return;
 	writeBackupManifest(paths, backup, {
-		...replacedNow(now()),
+		...replacedNow(now(), clock),
 		files: replacedFiles(report.kept),
 	});
 }

@@ -1,14 +1,21 @@
 import fs from "node:fs";
 import {
+	blobOid,
+	entriesWithoutStats,
+	fileMode,
 	fileSystemPath,
 	type GitPath,
+	hasContentOf,
+	hasModes,
 	isArgument,
+	isUnreadFile,
 	type PlacedFile,
 	type PlacedVersion,
 	PlacedVersions,
 	type Repository,
 	writeIndexStats,
 } from "@robust-sync/git";
+import { readUnseen } from "@robust-sync/system/read-unseen";
 import type { WorkspacePaths } from "@robust-sync/workspace";
 
 /** The number of newest files that each cycle checks. */
@@ -26,8 +33,13 @@ export class PlacedFiles {
 	#unsettled: PlacedFile[] = [];
 	/** The newest versions of paths, the newest last; null: those of earlier processes are not known yet. */
 	#newest: Map<GitPath, PlacedVersion> | null = null;
-	/** Files that had changed before git read the working tree in this cycle, and whether their newest version had been read by then. */
-	readonly #changed = new Map<GitPath, { readonly ino: string; readonly isUnread: boolean }>();
+	/**
+	 * Files that had changed before git read the working tree, and whether their newest version had been read by then. A change that waits
+	 * keeps what was found first: git has read the file since.
+	 */
+	#changed = new Map<GitPath, { readonly ino: string; readonly isUnread: boolean }>();
+	/** The inodes of the unchanged files that were unread at that time: a program may write into one before git reads it. */
+	readonly #unread = new Set<string>();
 
 	constructor(paths: WorkspacePaths) {
 		this.#versions = new PlacedVersions(paths.versions);
@@ -76,19 +88,46 @@ export class PlacedFiles {
 		if (this.#newest === null) {
 			this.#newest = new Map();
 			for (const [name, version] of before()) this.#remember(name, version);
+			this.#adopt(repository, this.#newest);
 		}
-		this.#changed.clear();
+		const earlier = this.#changed;
+		this.#changed = new Map();
+		this.#unread.clear();
 		for (const [name, version] of this.#newest) {
 			const stats = lstatOf(repository, name);
-			if (String(stats?.ino) === version.ino && Number(stats?.mtimeMs) === Math.floor(version.mtimeMs)) continue;
-			this.#changed.set(name, { ino: version.ino, isUnread: this.#versions.isUnread(version) });
+			if (stats !== null && String(stats.ino) === version.ino && Number(stats.mtimeMs) === Math.floor(version.mtimeMs)) {
+				if (isUnreadFile(version, stats)) this.#unread.add(version.ino);
+				continue;
+			}
+			const known = earlier.get(name);
+			this.#changed.set(name, known?.ino === version.ino ? known : { ino: version.ino, isUnread: this.#versions.isUnread(version) });
+		}
+	}
+
+	/** Takes over files that an earlier process placed, if it ended before it wrote their stat data into the index: else git reads them. */
+	#adopt(repository: Repository, newest: ReadonlyMap<GitPath, PlacedVersion>): void {
+		if (newest.size === 0) return;
+		const entries = entriesWithoutStats(repository);
+		for (const [name, version] of newest) {
+			const entry = entries.get(name);
+			const stats = entry ? lstatOf(repository, name) : null;
+			if (!entry || !stats || !hasContentOf(version, stats) || !isUnreadFile(version, stats)) continue;
+			if (hasModes(repository, name) && fileMode(stats) !== entry.mode) continue;
+			const file = { path: name, mode: entry.mode, oid: entry.oid, version, stats, isIntact: true };
+			if (hasBlob(repository, file) && isAsPlaced(repository, file)) this.#unsettled.push(file);
 		}
 	}
 
 	/** Whether no program has read a version since it was placed. False: one has, or it is unknown. */
-	isUnread(name: GitPath, version: PlacedVersion): boolean {
+	isUnread(repository: Repository, name: GitPath, version: PlacedVersion): boolean {
 		const changed = this.#changed.get(name);
-		return changed?.ino === version.ino ? changed.isUnread : this.#versions.isUnread(version);
+		if (changed?.ino === version.ino) return changed.isUnread;
+		return this.#versions.isUnread(version) || this.#wasUnread(repository, name, version);
+	}
+
+	/** Whether a file was unread before git read the working tree, and is still the same one: git itself may have read it since. */
+	#wasUnread(repository: Repository, name: GitPath, { ino }: PlacedVersion): boolean {
+		return this.#unread.has(ino) && String(lstatOf(repository, name)?.ino) === ino;
 	}
 
 	/**
@@ -96,7 +135,12 @@ export class PlacedFiles {
 	 * read this one. @param busy paths that wait for the next snapshot
 	 */
 	retire(repository: Repository, busy: readonly GitPath[]): void {
-		const waiting = new Set(busy);
+		const waiting = new Map<GitPath, { readonly ino: string; readonly isUnread: boolean }>();
+		for (const name of busy) {
+			const [changed, version] = [this.#changed.get(name), this.#newest?.get(name)];
+			if (changed) waiting.set(name, changed);
+			else if (version && this.#wasUnread(repository, name, version)) waiting.set(name, { ino: version.ino, isUnread: true });
+		}
 		for (const [name, { ino }] of this.#changed) {
 			if (waiting.has(name)) continue;
 			const stats = lstatOf(repository, name);
@@ -105,7 +149,8 @@ export class PlacedFiles {
 			this.#versions.drop(ino);
 			if (this.#newest?.get(name)?.ino === ino) this.#newest.delete(name);
 		}
-		this.#changed.clear();
+		this.#changed = waiting;
+		this.#unread.clear();
 	}
 
 	/** Removes obsolete links. */
@@ -119,6 +164,14 @@ function lstatOf({ root }: Repository, name: GitPath): fs.BigIntStats | null {
 		return fs.lstatSync(fileSystemPath(root, name), { bigint: true });
 	} catch {
 		return null;
+	}
+}
+
+function hasBlob({ root, objectFormat }: Repository, { path: name, oid }: PlacedFile): boolean {
+	try {
+		return blobOid(readUnseen(fileSystemPath(root, name)), objectFormat) === oid;
+	} catch {
+		return false;
 	}
 }
 

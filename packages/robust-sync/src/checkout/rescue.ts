@@ -13,7 +13,6 @@ import {
 	peek,
 	withObjectReader,
 } from "@robust-sync/git";
-import { inferBase, mayDeriveFrom } from "@robust-sync/merge";
 import { appendedCode, filtersApply } from "@robust-sync/resolve";
 import { printable, shellPath } from "@robust-sync/service/printable";
 import { lstatIfThere } from "@robust-sync/system/lstat";
@@ -24,8 +23,9 @@ import { sinceFirstChange } from "../context/first-changes.ts";
 import { accessTimesOf } from "./access-times.ts";
 import { type Candidate, type ForeignWrite, type KeptPlace, noteKept, withBases } from "./foreign-writes.ts";
 import { lateWritePlace } from "./late-write-place.ts";
-import { type Replacement, replacementsWindowMs, staleWriteWindowMs, unreadWindowMs } from "./replaced-files.ts";
+import { unreadWindowMs } from "./replaced-files.ts";
 import { skippedFile } from "./skipped-files.ts";
+import { type Origin, originOf, placedOrigin, type Step, unseenSteps } from "./write-origin.ts";
 
 /** Above this number kept files are checked in turns, so that a huge checkout does not slow every cycle for an hour. */
 const checksPerCycle = 2_000;
@@ -121,11 +121,14 @@ async function lateWithBases(
 ): Promise<{ readonly foreign: readonly ForeignWrite[]; readonly refused: readonly Candidate[] }> {
 	if (found.length === 0) return { foreign: [], refused: [] };
 	const { repository } = context;
-	const steps = olderSteps(context, found);
+	const earlier = earlierVersions(context, found);
 	// One process reads all contents.
 	const contents = await readKnown(
 		context,
-		found.flatMap(({ entry }, at) => [entry.before, ...(steps[at] ?? []).flatMap(({ befores, after }) => [...befores, after])]),
+		found.flatMap(({ entry }, at) => {
+			const { steps, placed } = earlier[at] ?? noVersions;
+			return [entry.before, ...(placed === null ? [] : [placed]), ...steps.flatMap(({ befores, after }) => [...befores, after])];
+		}),
 	);
 	const candidates: Candidate[] = [];
 	const appended: ForeignWrite[] = [];
@@ -137,7 +140,12 @@ async function lateWithBases(
 			continue;
 		}
 		// Without content it is what a program wrote while the path was empty: an addition.
-		const older = origin !== null && origin.length > 0 ? originOf(path, written, origin, steps[at] ?? [], contents) : null;
+		const { steps, placed } = earlier[at] ?? noVersions;
+		const ours = contents.get(placed ?? "");
+		const hasContent = origin !== null && origin.length > 0;
+		const unseen = hasContent ? originOf(path, written, { newest: origin, replaced: origin }, steps, contents) : null;
+		const seen = hasContent && ours && placed ? { oid: placed, content: ours } : null;
+		const older = unseen ?? (seen && placedOrigin(path, written, origin as Buffer, seen));
 		if (older) {
 			logOrigin(context, path, older);
 			candidates.push({ path, mode, content: written, writtenAt, origin: older.content, originOid: older.oid, kept });
@@ -163,13 +171,20 @@ async function lateWithBases(
 	return { foreign: [...appended, ...based], refused: candidates.filter((candidate) => !isBased.has(candidate.kept)) };
 }
 
-/**
- * For each kept file the replacements before the one that it comes from, whose version its writer may not have read: it may have read the
- * file before an earlier checkout. None if the write continues an earlier one.
- */
-function olderSteps(context: CycleContext, found: readonly LateFinding[]): Step[][] {
+/** The versions of a path before the replacement that a kept file comes from. */
+interface EarlierVersions {
+	/** The replacements whose version the writer may not have read: it may have read the file before an earlier checkout. */
+	readonly steps: readonly Step[];
+	/** The one that the checkout before placed; null: none did. */
+	readonly placed: Oid | null;
+}
+
+const noVersions: EarlierVersions = { steps: [], placed: null };
+
+/** For each kept file the versions before the replacement that it comes from. */
+function earlierVersions(context: CycleContext, found: readonly LateFinding[]): EarlierVersions[] {
 	const { memory, now, paths, config } = context;
-	const isPossible = ({ entry, mode, place }: LateFinding) => entry.merged === undefined && mode === null && place === entry.path;
+	const isPossible = ({ entry, mode, place }: LateFinding) => mode === null && place === entry.path;
 	const places = new Map<string, Set<GitPath>>();
 	for (const finding of found.filter(isPossible)) {
 		const { backup } = finding.kept;
@@ -180,91 +195,13 @@ function olderSteps(context: CycleContext, found: readonly LateFinding[]): Step[
 	);
 	return found.map((finding) => {
 		const replacements = isPossible(finding) ? earlier.get(finding.kept.backup)?.get(finding.place) : undefined;
-		if (!replacements) return [];
+		if (!replacements) return noVersions;
 		const writtenMs = Math.max(0, now() - finding.kept.mtimeMs, sinceFirstChange(memory, finding.place));
-		return unseenSteps(context, finding.place, replacements, writtenMs, accessTimesOf(paths, config).tell);
+		const { tell } = accessTimesOf(paths, config);
+		// A write that continues an earlier one is from the version that it continues.
+		const steps = finding.entry.merged === undefined ? unseenSteps(context, finding.place, replacements, writtenMs, tell) : [];
+		return { steps, placed: replacements.at(-1)?.after ?? null };
 	});
-}
-
-/** The version that replaced one or several versions of a path. */
-interface Step {
-	readonly after: string;
-	placed: Replacement["placed"];
-	/** The likeliest first. */
-	readonly befores: readonly string[];
-	/** Within 10 s before the write: its writer may have read the version before. */
-	readonly isRecent: boolean;
-}
-
-/**
- * The latest replacements of a path, oldest first, whose version the writer may not have read: it was placed within 10 s
- * before the write, or no program has read it since. An older version counts only if we placed its successor, too.
- * @param writtenMs age of the first write @param byReads whether access times show reads
- */
-function unseenSteps(
-	{ memory }: CycleContext,
-	name: GitPath,
-	replacements: readonly Replacement[],
-	writtenMs: number,
-	byReads: boolean,
-): Step[] {
-	const steps: (Step & { readonly befores: string[] })[] = [];
-	for (const { before, after, ageMs, placed } of replacements) {
-		const last = steps.at(-1);
-		const isRecent = ageMs <= replacementsWindowMs && ageMs - writtenMs <= staleWriteWindowMs;
-		if (last?.after === after && last.isRecent === isRecent) {
-			last.befores.unshift(before);
-			last.placed ??= placed;
-		} else steps.push({ after, placed, befores: [before], isRecent });
-	}
-	const isUnread = (index: number) => {
-		const [step, next] = [steps[index] as Step, steps[index + 1]];
-		const isFollowed = next === undefined || next.befores.includes(step.after);
-		return byReads && isFollowed && step.placed !== undefined && memory.placed.isUnread(name, step.placed);
-	};
-	let first = steps.length;
-	while (first > 0 && (steps[first - 1]?.isRecent === true || isUnread(first - 1))) first--;
-	return steps.slice(first);
-}
-
-/** The version that a write was made from, and the reason why its writer cannot have read the newest one. */
-interface Origin {
-	readonly content: Buffer;
-	readonly oid: Oid;
-	readonly reason: string;
-}
-
-/**
- * The version that `written` was made from: walks back over the latest replacements of the path while `written` contains
- * nothing of them. If one version replaced several, each of them is possible. Null: the newest.
- * @param newest the version that its writer could have read
- */
-function originOf(
-	name: GitPath,
-	written: Buffer,
-	newest: Buffer | null,
-	steps: readonly Step[],
-	contents: ReadonlyMap<string, Buffer>,
-): Origin | null {
-	let origin: Pick<Origin, "content" | "oid"> | null = null;
-	let reason: string | null = null;
-	const file = Buffer.from(name, "latin1");
-	// Another program's version has replaced ours: whether that was read is unknown.
-	const isOurs = newest !== null && contents.get(steps.at(-1)?.after ?? "")?.equals(newest) === true;
-	for (const [index, { befores, after, isRecent }] of [...steps.entries()].reverse()) {
-		if (!isRecent && !isOurs) break;
-		const newer = contents.get(after);
-		const olders = befores.flatMap((before) => contents.get(before) ?? []);
-		const older = newer ? inferBase(olders, newer, written, file) : null;
-		if (older === null) break;
-		reason ??= isRecent ? "written within 10 s of a checkout" : "no program has read the newest version";
-		origin = { content: older, oid: befores.find((before) => contents.get(before) === older) ?? "" };
-		// A version that a program wrote at that moment: its readers do not have the version before.
-		const previous = steps[index - 1]?.after;
-		if (previous !== undefined && previous !== origin.oid && befores.includes(previous)) break;
-	}
-	// A write that replaces the whole file is not a lost update.
-	return origin && reason && mayDeriveFrom(origin.content, written, file) ? { ...origin, reason } : null;
 }
 
 /** The content to commit for a dirty path of a recent checkout. */
@@ -317,7 +254,7 @@ export async function findStaleWrites(
 	);
 	const found = suspects.map(({ name, live, steps }) => {
 		const newest = committed.get(name) ?? null;
-		return { name, live, origin: newest && originOf(name, live.content, newest, steps, contents) };
+		return { name, live, origin: newest && originOf(name, live.content, { newest, replaced: null }, steps, contents) };
 	});
 	const candidates = found.flatMap(({ name, live: { content, stats }, origin }): Candidate[] => {
 		if (origin === null) return [];

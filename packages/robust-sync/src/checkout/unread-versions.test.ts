@@ -131,3 +131,47 @@ test("unread version: SYNC_ATIME=off, or the clock was set by a week → as afte
 	expect(await writeAll({ ...context, config: { ...context.config, syncAtime: "off" } }, { "a.json": mine })).toEqual({ "a.json": mine });
 	expect(await writeAll(context, { "b.json": mine }, [], 7 * 86_400_000)).toEqual({ "b.json": mine });
 });
+
+test("unread version: git reads a file just written in place → both changes stay", async () => {
+	const names = ["at-once.json", "waits.json"] as GitPath[];
+	const version = (...keys: string[]) => Object.fromEntries(names.map((name) => [name, json(...keys)]));
+	const context = await checkOut([version("zero"), version("zero", "one")]);
+	aheadMs = 60_000;
+	const later = { ...context, now: () => Date.now() + aheadMs };
+	lookAtReads(later);
+	for (const name of names) save(file(name), json("zero", "mine"), "in place", aheadMs);
+	const accessed = () => names.map((name) => fs.statSync(file(name)).atimeMs);
+	const before = accessed();
+	scratch.git("w", "status");
+	expect(accessed().every((time, at) => time !== before[at])).toBe(true);
+	await rescueAll(later, ["at-once.json" as GitPath]);
+	// Files that are being written wait for the next cycle.
+	later.memory.placed.retire(later.repository, ["waits.json" as GitPath]);
+	lookAtReads(later);
+	await rescueAll(later, ["waits.json" as GitPath]);
+	const keys = names.map((name) => Object.keys(JSON.parse(scratch.read(`w/${name}`)) as object).sort());
+	expect(keys).toEqual([
+		["mine", "one", "zero"],
+		["mine", "one", "zero"],
+	]);
+});
+
+test("unread version: the next process → git reads no file that is as it was placed", async () => {
+	const names = ["intact", "changed", "executable", "read"].map((name) => `${name}.json` as GitPath);
+	const version = (...keys: string[]) => Object.fromEntries(names.map((name) => [name, json(...keys)]));
+	const context = await checkOut([version("zero"), version("zero", "one")]);
+	const { atimeMs, mtimeMs } = fs.statSync(file("changed.json"));
+	fs.writeFileSync(file("changed.json"), json("zero", "two"));
+	fs.utimesSync(file("changed.json"), atimeMs / 1000, mtimeMs / 1000);
+	fs.chmodSync(file("executable.json"), 0o755);
+	fs.readFileSync(file("read.json"));
+	const memory = newMemory(paths, true, clock);
+	lookAtReads({ ...context, memory });
+	expect(memory.placed.untouched(context.repository)).toEqual(["intact.json"]);
+	// A second later the index has what git compares.
+	memory.placed.settle(context.repository, Date.now() + 1000);
+	fs.utimesSync(file(".git/index"), Date.now() / 1000, Date.now() / 1000 + 2);
+	const { atimeMs: before } = fs.statSync(file("intact.json"));
+	scratch.git("w", "status");
+	expect(fs.statSync(file("intact.json")).atimeMs).toBe(before);
+});

@@ -41,6 +41,7 @@ export function integrateContext(context: CycleContext): CycleContext & Integrat
 	const onPlaced = (files: readonly PlacedFile[]) => memory.placed.add(files);
 	return {
 		...context,
+		clock: memory.clock,
 		guard: guardLimits(config),
 		keepsVersions,
 		onPlaced,

@@ -20,6 +20,7 @@ import {
 	withRemoteMessage,
 } from "@robust-sync/workspace";
 import { sayHeld } from "../checkout/guard.ts";
+import { lookAtReads } from "../checkout/rescue.ts";
 import { backOffMs } from "../context/back-off.ts";
 import type { CycleContext, CycleMemory } from "../context/cycle-context.ts";
 import { changesText, pulledText, savedText } from "../context/cycle-text.ts";
@@ -452,9 +453,11 @@ export class Daemon {
 			if (foreign.length > 0) this.#feed.touch();
 			return;
 		}
+		const listed = await changedSinceHead(context, [...new Set([...result.checkedOut, ...foreign])]);
+		// git reads the files.
+		if (listed === null) lookAtReads(context);
 		const changed =
-			(await changedSinceHead(context, [...new Set([...result.checkedOut, ...foreign])])) ??
-			(await readStatus(context.repository, context.memory.placed.untouched(context.repository))).entries.map(({ path }) => path);
+			listed ?? (await readStatus(context.repository, context.memory.placed.untouched(context.repository))).entries.map(({ path }) => path);
 		const dirty = new Set(changed);
 		for (const name of result.checkedOut) if (dirty.has(name)) noteFirstChange(this.#memory, name);
 		const skipped = new Set(result.skipped.map((entry) => entry.path));

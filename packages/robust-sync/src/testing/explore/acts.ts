@@ -245,6 +245,7 @@ export const acts: Readonly<Record<string, (subject: Subject) => void>> = {
 	"truncate-stale": (subject) => {
 		const content = rewrite(subject, subject.base);
 		const descriptor = open(subject, "w");
+		subject.date(descriptor);
 		subject.next.push(() => {
 			if (subject.removed.has(fs.fstatSync(descriptor).ino)) subject.destroys(null, content);
 			write(subject, descriptor, content);
@@ -266,7 +267,13 @@ export const acts: Readonly<Record<string, (subject: Subject) => void>> = {
 		subject.hasSaved = isNow;
 		const save = () => {
 			goOn();
-			put(subject, content);
+			try {
+				put(subject, content);
+			} catch {
+				// Its directory is gone, or something else is there: the program has lost its own content.
+				subject.destroys(null, content);
+				subject.hasSaved = false;
+			}
 		};
 		const wait = (calls: number) => subject.next.push(calls === 1 ? save : () => wait(calls - 1));
 		wait(callsOfSave);

@@ -129,9 +129,9 @@ export class Experiment {
 		for (const token of tokensIn(bytes)) counts.set(token, (counts.get(token) ?? 0) + 1);
 		const isMerged = subject.kind === "json" || subject.kind === "notes" || (subject.kind === "code" && subject.marks <= 1);
 		const isElsewhere = changesPlaces.has(trace.incoming);
-		// After 10 s a write that follows another program's read or write may be deliberate. After a restart git reads the files: the same.
+		// After 10 s a write that follows another program's read or write may be deliberate.
 		const isOld = this.isSlow || trace.incoming === "change-apart" || trace.events.some(({ step }) => step === "late");
-		const isUnclear = isOld && (trace.events.length > 1 || trace.incoming === "change-restart");
+		const isUnclear = isOld && trace.events.length > 1;
 		const isRelaxed = subject.isRelaxed || !isMerged || isElsewhere || isUnclear;
 		const problems: string[] = [];
 		for (const [token, need] of subject.needs) {

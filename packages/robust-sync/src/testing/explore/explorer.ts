@@ -231,8 +231,11 @@ export class Batch {
 	}
 }
 
-/** The number of paths in one checkout, and of traces with wider acts one after the other in one workspace. */
-const pathsAtOnce = 600;
+/**
+ * The number of paths in one checkout, and of traces with wider acts one after the other in one workspace. Of more than 500 files that a
+ * checkout has just placed, git reads all: the calls of one path would depend on how many others there are.
+ */
+const pathsAtOnce = 450;
 const wideInARow = 20;
 
 /**
