@@ -1,7 +1,9 @@
 import fs from "node:fs";
+import os from "node:os";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Scratch } from "../fixtures/scratch.ts";
-import { dropObjects } from "./drop-objects.ts";
+import { type Oid, Repository } from "../process/repository.ts";
+import { dropObjects, neededAmong, refTips } from "./drop-objects.ts";
 import { idLengthOf } from "./object-id.ts";
 import { OidSet } from "./oid-set.ts";
 
@@ -11,34 +13,92 @@ beforeAll(() => {
 });
 afterAll(() => scratch.remove());
 
-const packsOf = (name: string) => fs.readdirSync(scratch.path(name, ".git/objects/pack")).filter((file) => file.endsWith(".pack"));
+const value = "the value";
+
+/** A hub whose branch was replaced: an old blob is there, and no ref needs it. */
+async function replacedHub(name: string, isPacked: boolean): Promise<{ hub: Repository; old: Oid; tip: Oid; blob: Oid; git: Git }> {
+	const place = scratch.hub(`${name}.git`);
+	const git: Git = (...args) => scratch.git(name, ...args).trim();
+	scratch.init(name, place);
+	scratch.write(`${name}/kept`, "kept\n");
+	const base = scratch.commitAll(name, "base");
+	scratch.write(`${name}/leak`, value);
+	const old = scratch.commitAll(name, "old");
+	const blob = git("rev-parse", "HEAD:leak");
+	git("push", "-q", "origin", "main");
+	git("checkout", "-q", "-B", "main", base);
+	scratch.write(`${name}/new`, "new\n");
+	const tip = scratch.commitAll(name, "new");
+	git("push", "-qf", "origin", "main");
+	if (isPacked) scratch.git(place, "-c", "gc.cruftPacks=false", "repack", "-adkq");
+	const hub = new Repository({ ...(await scratch.open(name)), root: place, gitDirectory: place, commonDirectory: place });
+	return { hub, old, tip, blob, git };
+}
+type Git = (...args: string[]) => string;
+
+const has = (hub: Repository, oid: Oid) =>
+	scratch.git(hub.root, "cat-file", "--batch-all-objects", "--batch-check=%(objectname)").includes(oid);
+const fsck = (hub: Repository) => scratch.git(hub.root, "fsck", "--connectivity-only", "--no-dangling");
+const leftIn = (hub: Repository) => fs.readdirSync(`${hub.commonDirectory}/objects`).filter((one) => one.startsWith("robust-sync"));
+
+async function drop(hub: Repository, blob: Oid, meanwhile: () => void = () => undefined) {
+	const list = new OidSet(idLengthOf(hub), [blob]);
+	const tips = await refTips(hub);
+	expect((await neededAmong(hub, list, [], { also: tips })).size).toBe(0);
+	const isWhole = async () => {
+		meanwhile();
+		return (await neededAmong(hub, list, tips, { isStrict: true })).size === 0;
+	};
+	return await dropObjects(hub, list, { isWhole });
+}
+
+test.each([true, false])("drop: packed %s → only the listed object is gone", async (isPacked) => {
+	const { hub, old, tip, blob } = await replacedHub(`plain-${isPacked}`, isPacked);
+	expect(await drop(hub, blob)).toEqual({ kind: "dropped", elsewhere: [] });
+	expect([blob, old, tip].map((oid) => has(hub, oid))).toEqual([false, true, true]);
+	expect([fsck(hub), ...leftIn(hub)]).toEqual([""]);
+});
+
+test.each([true, false])("drop: packed %s, a push that needs it meanwhile → all of it comes back", async (isPacked) => {
+	const { hub, old, blob, git } = await replacedHub(`back-${isPacked}`, isPacked);
+	// A hub that found the object before it went accepts the ref.
+	const end = await drop(hub, blob, () => scratch.git(hub.root, "update-ref", "refs/heads/back", old));
+	expect([end.kind, has(hub, blob)]).toEqual(["needed", true]);
+	expect([fsck(hub), ...leftIn(hub)]).toEqual([""]);
+	expect(git("ls-remote", "origin", "back")).toContain(old);
+});
+
+test("drop: a push of other commits meanwhile → they stay, the listed object goes", async () => {
+	const { hub, blob, git } = await replacedHub("other", true);
+	let pushed = "";
+	const end = await drop(hub, blob, () => {
+		scratch.write("other/more", "more\n");
+		pushed = scratch.commitAll("other", "more");
+		git("push", "-q", "origin", "main");
+	});
+	expect([end.kind, has(hub, blob), has(hub, pushed)]).toEqual(["dropped", false, true]);
+	expect([fsck(hub), ...leftIn(hub)]).toEqual([""]);
+});
+
+test("drop: killed while the objects are aside → the next one goes on", async () => {
+	const { hub, tip, blob } = await replacedHub("killed", true);
+	const aside = `${hub.commonDirectory}/objects/robust-sync-aside-killed`;
+	fs.mkdirSync(aside);
+	fs.renameSync(`${hub.commonDirectory}/objects/pack`, `${aside}/pack`);
+	fs.mkdirSync(`${hub.commonDirectory}/objects/pack`);
+	const list = new OidSet(idLengthOf(hub), [blob]);
+	expect(await dropObjects(hub, list, { isWhole: () => Promise.resolve(true) })).toEqual({ kind: "dropped", elsewhere: [] });
+	expect([blob, tip].map((oid) => has(hub, oid))).toEqual([false, true]);
+	expect([fsck(hub), ...leftIn(hub)]).toEqual([""]);
+});
 
 test.each([
-	["exactly what is left", [], true],
-	["one object more", ["more"], false],
-])("drop: a donor whose pack has %s → nothing else removed or added", async (what, more, isCopied) => {
-	const [name, donor] = [`from-${what}`, `to-${what}`].map((one) => one.replaceAll(" ", "-")) as [string, string];
-	const hash = (repository: string, text: string) => {
-		scratch.write(`${repository}/text`, text);
-		return scratch.git(repository, "hash-object", "-w", "text").trim();
-	};
-	for (const repository of [name, donor]) scratch.init(repository);
-	const kept = ["one", "two", "three"].map((text) => hash(name, text));
-	const gone = hash(name, "gone");
-	const given = ["three", "two", "one", ...more].map((text) => hash(donor, text));
-	const pack = (repository: string, oids: readonly string[]) => {
-		scratch.write(`${repository}/list`, `${oids.join("\n")}\n`);
-		scratch.git(repository, "-c", "alias.pack=!git pack-objects -q .git/objects/pack/pack <list", "pack");
-		scratch.git(repository, "prune-packed", "-q");
-	};
-	pack(name, [...kept, gone]);
-	pack(donor, given);
-	const repository = await scratch.open(name);
-	const dropped = new OidSet(idLengthOf(repository), [gone]);
-	expect(await dropObjects(repository, dropped, new Set(), await scratch.open(donor))).toEqual([]);
-	const left = scratch.git(name, "cat-file", "--batch-all-objects", "--batch-check=%(objectname)").trim().split("\n");
-	expect(left.sort()).toEqual(kept.sort());
-	expect(packsOf(name).length).toBe(1);
-	expect(packsOf(name)[0] === packsOf(donor)[0]).toBe(isCopied);
-	expect(scratch.git(name, "fsck", "--full", "--no-dangling")).toBe("");
+	["running", process.ppid, "busy"],
+	["gone", 4_194_305, "dropped"],
+])("drop: gc.pid of a process that is %s → by that", async (what, pid, kind) => {
+	const { hub, blob } = await replacedHub(`gc-${what}`, true);
+	const file = `${hub.commonDirectory}/gc.pid`;
+	fs.writeFileSync(file, `${pid} ${os.hostname()}`);
+	expect([(await drop(hub, blob)).kind, fs.existsSync(file)]).toEqual([kind, kind === "busy"]);
+	expect(fs.existsSync(`${file}.lock`)).toBe(false);
 });

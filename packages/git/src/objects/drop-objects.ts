@@ -1,9 +1,11 @@
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Oid, Repository } from "../process/repository.ts";
-import { copyPacks } from "./copy-packs.ts";
+import { type GcLock, lockGc } from "./gc-lock.ts";
 import { objectsDirectory } from "./loose-objects.ts";
 import { idLengthOf } from "./object-id.ts";
+import { hasObjectsAside, ObjectsAside, putBackLeftovers } from "./objects-aside.ts";
 import type { OidSet } from "./oid-set.ts";
 import { removeCommitGraph } from "./repair.ts";
 
@@ -28,18 +30,6 @@ function idsOfPack(index: string, idLength: number): PackIds {
 function eachIdOfPack(index: string, idLength: number, receive: (content: Buffer, offset: number) => void): void {
 	const ids = idsOfPack(index, idLength);
 	for (let number = 0; number < ids.count; number++) receive(ids.content, ids.at(number));
-}
-
-/** The pack of a repository that has exactly some objects. @param oids in order */
-function packWith(repository: Repository, oids: readonly Oid[]): string | null {
-	const packs = path.join(objectsDirectory(repository), "pack");
-	const idLength = idLengthOf(repository);
-	const found = packNames(repository).find((name) => {
-		if (existsSync(path.join(packs, `${name}.promisor`))) return false;
-		const { content, count, at } = idsOfPack(path.join(packs, `${name}.idx`), idLength);
-		return count === oids.length && oids.every((oid, number) => content.toString("hex", at(number), at(number) + idLength) === oid);
-	});
-	return found ?? null;
 }
 
 const packIndex = /^pack-[0-9a-f]+\.idx$/;
@@ -83,68 +73,150 @@ export function looseIds(repository: Repository): Oid[] {
 
 const looseDirectory = /^[0-9a-f]{2}$/;
 
+/** What a removal of objects is allowed to do. */
+export interface DropRules {
+	/** Names of packs that have none of them. */
+	readonly without?: ReadonlySet<string>;
+	/** Called when they are out of git's sight: whether no ref needs one of them. Otherwise all of them come back. */
+	readonly isWhole: () => Promise<boolean>;
+	/** The longest wait for a garbage collection, milliseconds. */
+	readonly waitMs?: number;
+}
+
 /**
- * Removes objects from the repository's own object directory, and nothing else: what else is in a pack with one of them is in a new pack
- * before the old one goes, reachable or not. Nothing may refer to them. A process that reads an old pack meanwhile can still read it.
- * @param without names of packs that have none of them
- * @param donor a repository from which a pack may be copied that has exactly what is left
- * @returns those that are still there: in another repository that this one borrows from
- * @throws GitError, the file system's error; a further call continues
+ * The end of a removal. `needed`: a ref refers to some of them again, so nothing was removed; `busy`: a garbage collection, or a push of such an object, runs, so
+ * some may still be there. Elsewhere: those in another repository that this one borrows from.
+ */
+export interface DropEnd {
+	readonly kind: "dropped" | "needed" | "busy";
+	readonly elsewhere: readonly Oid[];
+}
+
+const pollMs = 100;
+
+/** What git writes into the `.keep` file of a pack until a ref refers to it (git-index-pack(1), --keep). */
+const receiving = /^(?:receive|fetch)-pack \d+ on /;
+/** One that is older was left by a process that is gone. */
+const receivingMs = 3_600_000;
+
+/** Whether a push or fetch has brought a pack, and has not moved its refs yet. */
+function isReceiving(packs: string, name: string): boolean {
+	const file = path.join(packs, `${name}.keep`);
+	try {
+		return receiving.test(readFileSync(file, "latin1")) && Date.now() - statSync(file).mtimeMs < receivingMs;
+	} catch {
+		return false;
+	}
+}
+
+/** The packs with some of the objects, and what else is in these. */
+function packsWith(
+	repository: Repository,
+	oids: OidSet,
+	without: ReadonlySet<string>,
+): { names: string[]; others: Oid[]; isBusy: boolean } {
+	const packs = path.join(objectsDirectory(repository), "pack");
+	const idLength = idLengthOf(repository);
+	const found = { names: [] as string[], others: [] as Oid[], isBusy: false };
+	for (const name of packNames(repository)) {
+		if (without.has(name)) continue;
+		const others: Oid[] = [];
+		let isAffected = false;
+		eachIdOfPack(path.join(packs, `${name}.idx`), idLength, (content, offset) => {
+			if (oids.hasAt(content, offset)) isAffected = true;
+			else others.push(content.toString("hex", offset, offset + idLength));
+		});
+		if (!isAffected) continue;
+		if (isReceiving(packs, name)) found.isBusy = true;
+		else {
+			found.names.push(name);
+			for (const oid of others) found.others.push(oid);
+		}
+	}
+	return found;
+}
+
+/**
+ * Removes the listed objects from the repository's own object directory, and nothing else: what else is in a pack with one of them is in a new
+ * pack before the old one goes, reachable or not; packs that come meanwhile stay as they are. The objects are aside, and come back if a ref needs one,
+ * until `isWhole` has decided. A process that reads an old pack meanwhile can still read it. Killed at any point, a further call continues.
+ * @throws GitError, the file system's error; all of them are there then, or a further call continues
  */
 export async function dropObjects(
 	repository: Repository,
 	oids: OidSet,
-	without: ReadonlySet<string> = new Set(),
-	donor: Repository | null = null,
-): Promise<Oid[]> {
-	if (oids.size === 0) return [];
-	const objects = objectsDirectory(repository);
-	const packs = path.join(objects, "pack");
-	const idLength = idLengthOf(repository);
-	const left: Oid[] = [];
-	const affected: string[] = [];
-	for (const name of packNames(repository)) {
-		if (without.has(name)) continue;
-		const kept: Oid[] = [];
-		let isAffected = false;
-		eachIdOfPack(path.join(packs, `${name}.idx`), idLength, (content, offset) => {
-			if (oids.hasAt(content, offset)) isAffected = true;
-			else kept.push(content.toString("hex", offset, offset + idLength));
-		});
-		if (!isAffected) continue;
-		affected.push(name);
-		for (const oid of kept) left.push(oid);
-	}
-	if (affected.length > 0) {
-		const isPromised = affected.some((name) => existsSync(path.join(packs, `${name}.promisor`)));
-		const made = left.length === 0 ? "" : await packOf(repository, left, isPromised, isPromised ? null : donor);
-		// It names packs that go.
-		for (const name of readdirSync(packs))
-			if (name.startsWith("multi-pack-index")) rmSync(path.join(packs, name), { force: true, recursive: true });
-		for (const name of affected) {
-			if (name === made) continue;
-			// Without its index no process opens a pack any more.
-			for (const end of ["idx", "bitmap", "rev", "keep", "mtimes", "promisor", "pack"])
-				rmSync(path.join(packs, `${name}.${end}`), { force: true });
+	{ without = new Set(), isWhole, waitMs = 0 }: DropRules,
+): Promise<DropEnd> {
+	if (oids.size === 0 && !hasObjectsAside(repository)) return { kind: "dropped", elsewhere: [] };
+	const lock = await waitForGcLock(repository, waitMs);
+	if (lock === null) return { kind: "busy", elsewhere: [] };
+	try {
+		putBackLeftovers(repository);
+		const { names, others, isBusy } = packsWith(repository, oids, without);
+		const before = new Set(packNames(repository));
+		if (names.length > 0 && others.length > 0) {
+			const isPromised = names.some((name) => existsSync(path.join(objectsDirectory(repository), "pack", `${name}.promisor`)));
+			before.add(await packOf(repository, others, isPromised));
 		}
+		const aside = new ObjectsAside(repository);
+		try {
+			aside.take([...filesOfPacks(repository, names), ...looseOf(repository, oids)]);
+			removeCommitGraph(repository);
+			if (!(await isWhole())) {
+				aside.putBack();
+				return { kind: "needed", elsewhere: [] };
+			}
+		} catch (error) {
+			aside.putBack();
+			throw error;
+		}
+		aside.remove();
+		// Another process has packed them again, or a push has brought them.
+		const isBack = packsWith(repository, oids, before).names.length > 0 || looseOf(repository, oids).length > 0;
+		return { kind: isBusy || isBack ? "busy" : "dropped", elsewhere: await borrowedAmong(repository, oids) };
+	} finally {
+		lock.release();
 	}
-	removeLoose(objects, oids);
-	removeCommitGraph(repository);
-	if (!existsSync(path.join(objects, "info/alternates"))) return [];
+}
+
+async function waitForGcLock(repository: Repository, waitMs: number): Promise<GcLock | null> {
+	const started = performance.now();
+	for (;;) {
+		const lock = lockGc(repository);
+		if (lock !== null || performance.now() - started >= waitMs) return lock;
+		await sleep(pollMs);
+	}
+}
+
+/** The files of packs, and of the list of packs, which names them, below the directory of objects. @throws the file system's error */
+function filesOfPacks(repository: Repository, names: readonly string[]): string[] {
+	if (names.length === 0) return [];
+	const wanted = new Set(names);
+	return readdirSync(path.join(objectsDirectory(repository), "pack"), { recursive: true, encoding: "utf8" })
+		.filter((file) => file.startsWith("multi-pack-index") || wanted.has(file.slice(0, Math.max(0, file.lastIndexOf(".")))))
+		.map((file) => path.join("pack", file))
+		.filter((file) => statSync(path.join(objectsDirectory(repository), file), { throwIfNoEntry: false })?.isFile());
+}
+
+/** Loose objects of these, below the directory of objects. @throws the file system's error */
+function looseOf(repository: Repository, oids: OidSet): string[] {
+	return looseIds(repository)
+		.filter((oid) => oids.has(oid))
+		.map((oid) => path.join(oid.slice(0, 2), oid.slice(2)));
+}
+
+/** Those that the repository borrows from another one. @throws GitError */
+async function borrowedAmong(repository: Repository, oids: OidSet): Promise<Oid[]> {
+	if (!existsSync(path.join(objectsDirectory(repository), "info/alternates"))) return [];
 	// Lists all objects: asked about a missing object, git would search all of its packs again, for each one.
 	return Object.values(await listAllObjects(repository))
 		.flat()
 		.filter((oid) => oids.has(oid));
 }
 
-/** Makes a pack of some objects. @param donor a repository that may have one already @returns its name @throws GitError, the file system's error */
-async function packOf(repository: Repository, oids: readonly Oid[], isPromised: boolean, donor: Repository | null): Promise<string> {
+/** Makes a pack of some objects. @returns its name @throws GitError, the file system's error */
+async function packOf(repository: Repository, oids: readonly Oid[], isPromised: boolean): Promise<string> {
 	const packs = path.join(objectsDirectory(repository), "pack");
-	const same = donor === null ? null : packWith(donor, oids.toSorted());
-	if (donor !== null && same !== null) {
-		copyPacks(path.join(objectsDirectory(donor), "pack"), packs, [same]);
-		return same;
-	}
 	// Deltas are taken over; to look for new ones is left to the next maintenance.
 	const args = ["pack-objects", "-q", "--window=0", "--delta-base-offset", ...(isPromised ? ["--missing=allow-any"] : [])];
 	const { stdout } = await repository.run([...args, path.join(packs, "pack")], { input: `${oids.join("\n")}\n` });
@@ -153,13 +225,47 @@ async function packOf(repository: Repository, oids: readonly Oid[], isPromised: 
 	return made;
 }
 
-/** Removes loose objects. @throws the file system's error */
-function removeLoose(objects: string, oids: OidSet): void {
-	for (const start of readdirSync(objects)) {
-		if (!looseDirectory.test(start)) continue;
-		const directory = path.join(objects, start);
-		for (const rest of readdirSync(directory)) if (oids.has(start + rest)) rmSync(path.join(directory, rest), { force: true });
+/** The objects to which every ref, and HEAD of every working tree, refers now. @throws GitError */
+export async function refTips(repository: Repository): Promise<Oid[]> {
+	const { stdout } = await repository.run(["for-each-ref", "--format=%(objectname)"]);
+	const head = await repository.run(["rev-parse", "--verify", "--quiet", "HEAD"], { accept: [0, 1, 128] });
+	return [...new Set(`${stdout.toString("latin1")}${head.stdout.toString("latin1")}`.split("\n").filter(Boolean))];
+}
+
+/**
+ * The ones of some objects that refs, reflogs or the index need.
+ * @param clean whose history has none of them, and is not examined @param also more commits that need what they refer to
+ * @param isStrict whether something that is missing is a failure
+ * @throws GitError
+ */
+export async function neededAmong(
+	repository: Repository,
+	oids: OidSet,
+	clean: readonly Oid[],
+	{ also = [], isStrict = false }: { readonly also?: readonly Oid[]; readonly isStrict?: boolean } = {},
+): Promise<Set<Oid>> {
+	const needed = new Set<Oid>();
+	let rest = "";
+	// A missing one has a mark before its id (git-rev-list(1), --missing=print).
+	const take = (line: string) => {
+		const oid = line.startsWith("?") ? line.slice(1) : line;
+		if (oids.has(oid)) needed.add(oid);
+	};
+	const options = ["--all", "--reflog", ...(isStrict ? [] : ["--ignore-missing"])];
+	await repository.run(["rev-list", "--objects", "--no-object-names", "--missing=print", ...options, "--stdin"], {
+		input: [...also, ...clean.map((oid) => `^${oid}`), ""].join("\n"),
+		onOutput: (chunk) => {
+			const lines = (rest + chunk.toString("latin1")).split("\n");
+			rest = lines.pop() ?? "";
+			for (const line of lines) take(line);
+		},
+	});
+	take(rest);
+	if (existsSync(path.join(repository.gitDirectory, "index"))) {
+		const { stdout } = await repository.run(["ls-files", "--stage", "-z"]);
+		for (const record of stdout.toString("latin1").split("\0")) take(record.split(" ", 2)[1] ?? "");
 	}
+	return needed;
 }
 
 /** Every object of a repository, reachable or not, by type. @throws GitError */

@@ -7,7 +7,7 @@ import { localHub } from "./hub-disk.ts";
 const ownWay = "^(core\\.sharedrepository|(receive|transfer)\\.fsckobjects)$";
 
 /** Whether a hub checks what it receives, or shares its files, in a way that a copied pack would bypass. @throws GitError */
-export async function hasOwnWay(hub: Repository): Promise<boolean> {
+async function hasOwnWay(hub: Repository): Promise<boolean> {
 	return (await hub.run(["config", "--get-regexp", ownWay], { accept: [0, 1] })).exitCode === 0;
 }
 

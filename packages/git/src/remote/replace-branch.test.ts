@@ -42,3 +42,21 @@ test.each([
 	expect(scratch.git(hub, "fsck", "--full", "--no-dangling")).toBe("");
 	expect(packsOf(hub).filter((pack) => own.includes(pack))).toHaveLength(copied);
 });
+
+test.each([
+	["forbids forced pushes", ["receive.denyNonFastForwards", "true"], "", "allow a forced push"],
+	["has a hook that declines", [], "exit 1\n", "a hook there declined it"],
+])("replace a branch: a hub that %s → refused for that reason", async (what, setting, hook, reason) => {
+	const name = what.replace(/\W+/g, "-");
+	const hub = scratch.hub(`${name}.git`);
+	scratch.init(name, hub);
+	const old = scratch.commitAll(name, "old");
+	scratch.git(name, "push", "-q", "origin", "main");
+	if (setting.length > 0) scratch.git(hub, "config", ...setting);
+	if (hook !== "") scratch.write(`${name}.git/hooks/pre-receive`, `#!/bin/sh\n${hook}`, 0o755);
+	scratch.git(name, "checkout", "-q", "--orphan", "other");
+	const made = scratch.commitAll(name, "new");
+	const pushed = replaceRemoteBranch(await scratch.open(name), "origin", "main", made, old);
+	await expect(pushed).rejects.toMatchObject({ code: "PUSH_REJECTED", message: expect.stringContaining(reason) });
+	expect(scratch.git(hub, "rev-parse", "main").trim()).toBe(old);
+});

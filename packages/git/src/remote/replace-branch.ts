@@ -18,7 +18,7 @@ export interface NewHistory {
 }
 
 /** Keeps a new history on a hub of this machine until the branch refers to it. */
-const givenRef = "refs/robust-sync/given";
+export const givenRef = "refs/robust-sync/given";
 
 /**
  * Makes a ref on the hub of a history whose objects are all there: those of the old one, which its branch has, and those of the packs. A push
@@ -31,6 +31,14 @@ async function markGiven(hub: Repository, { to, outside }: NewHistory): Promise<
 	if (infos.includes(null)) return false;
 	await hub.run(["update-ref", givenRef, to]);
 	return true;
+}
+
+/** What a refusal means, by the status line of git-receive-pack: a hook may have any reason, and only its own text has it. */
+function adviceFor(summary: string): string {
+	if (isRace(summary)) return "allow a forced push there for this once (receive.denyNonFastForwards, protected branches)";
+	if (/ \((?:pre-receive |protected branch )?hook declined\)$/.test(summary))
+		return "a hook there declined it: see its message for the reason (one that protects the branch has to allow a forced push for this once)";
+	return "see the message of the remote";
 }
 
 /**
@@ -69,13 +77,9 @@ export async function replaceRemoteBranch(
 	if (summary === undefined) throw classify("push", stderr, exitCode, null, answer);
 	// A remote that forbids forced pushes gives the same answer as one whose branch has moved: only the branch's position distinguishes them.
 	if (isRace(summary) && (await readRemoteBranch(repository, remote, branch)) !== expected) return "race";
-	throw new GitError(
-		"PUSH_REJECTED",
-		`the remote refuses to replace '${branch}': ${summary}: allow a forced push there for this once (receive.denyNonFastForwards, protected branches)`,
-		stderr,
-		exitCode,
-		{ remoteMessage: remoteText(stderr, answer.remote) },
-	);
+	throw new GitError("PUSH_REJECTED", `the remote refuses to replace '${branch}': ${summary}: ${adviceFor(summary)}`, stderr, exitCode, {
+		remoteMessage: remoteText(stderr, answer.remote),
+	});
 }
 
 /** Makes a ref of the remote equal to ours, wherever it was. Only for a ref of our own that is no branch. @throws GitError */

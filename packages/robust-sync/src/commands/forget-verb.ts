@@ -19,6 +19,7 @@ import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import type { Logger } from "@robust-sync/service/log";
 import { printable, shellWord } from "@robust-sync/service/printable";
 import { counted } from "@robust-sync/system/counted";
+import { faultPoint } from "@robust-sync/system/fault-points";
 import { type Config, ensureExcluded, readState, syncStateSchema, type WorkspacePaths } from "@robust-sync/workspace";
 import { acquireCycleLock } from "@robust-sync/workspace/cycle-lock";
 import { type CycleContext, openWorkspaceRepository } from "../context/cycle-context.ts";
@@ -26,8 +27,8 @@ import { workspaceProgress } from "../context/progress.ts";
 import { recover } from "../cycle/recover.ts";
 import { newMemory } from "../daemon/new-memory.ts";
 import { announceMaps } from "../forget/announced-maps.ts";
-import { type Place, searchValue } from "../forget/check-value.ts";
-import { cleanHub } from "../forget/clean-hub.ts";
+import { nextSteps, searchValue } from "../forget/check-value.ts";
+import { cleanHub, reserveHub } from "../forget/clean-hub.ts";
 import { forgetDirectory } from "../forget/forget-map.ts";
 import { ForgetMemory, readForgetState } from "../forget/forget-state.ts";
 import { type MadeMap, makeMap, type Wanted } from "../forget/make-map.ts";
@@ -252,17 +253,6 @@ async function dryRun(request: ForgetRequest, wanted: Wanted, key: string): Prom
 	return ExitCode.ok;
 }
 
-/** What to do about a value that is still in a place. */
-const nextSteps: Readonly<Record<Place["where"], string>> = {
-	file: "→ take it out of the file: edit or delete it here",
-	object:
-		"→ forget it: robust-sync --forget-value FILE; if that finds nothing, no commit has it any more: robust-sync --stop, then git gc --prune=now",
-	hub: "→ forget it: robust-sync --forget-value FILE; if that finds nothing, on the hub: git reflog expire --expire=now --all && git gc --prune=now",
-	mirror: "→ the same as on the hub, or empty the mirror: it gets the new history",
-	git: "→ the index follows the files; edit any other file by hand",
-	ref: "→ rename the branch (git branch -m), delete the tag (git tag -d), and delete both on the hub (git push --delete)",
-};
-
 async function check({ paths, config, options }: ForgetRequest, wanted: Wanted): Promise<number> {
 	if (wanted.value === null) throw new CommandError("--check needs --forget-value FILE: the value to search for", ExitCode.usage);
 	const repository = await openWorkspaceRepository(paths, config);
@@ -282,14 +272,17 @@ async function check({ paths, config, options }: ForgetRequest, wanted: Wanted):
 	return places.length === 0 ? ExitCode.ok : ExitCode.failed;
 }
 
-/** A cycle, which applies what is to be forgotten to this node. @throws CommandError where it fails */
-async function applyHere(
-	{ paths, config, logger }: ForgetRequest,
-	forget = new ForgetMemory(),
-): Promise<Extract<OnceOutcome, { ok: true }>> {
-	const outcome = await syncOnce({ paths, config, logger, forget });
-	if (!outcome.ok) throw cycleFailed(outcome);
-	return outcome;
+/** A cycle, which applies what is to be forgotten to this node, also where other nodes push first. @returns the new HEAD @throws CommandError */
+async function applyHere({ paths, config, logger }: ForgetRequest, forget = new ForgetMemory()): Promise<Oid | null> {
+	forget.isCommand = true;
+	for (let attempt = 1; ; attempt++) {
+		const outcome = await syncOnce({ paths, config, logger, forget });
+		if (outcome.ok) return outcome.result.head;
+		if (outcome.error.code === "PUSH_RACE") return (await readHead(await openWorkspaceRepository(paths, config))).oid;
+		// A hub that moves during a fetch is not damaged: the next attempt shows it.
+		if (outcome.error.code !== "REMOTE_DAMAGED" || attempt === maxRaces) throw cycleFailed(outcome);
+		await sleep(raceWaitMs * attempt);
+	}
 }
 
 function cycleFailed({ error: { code, message, cause } }: Extract<OnceOutcome, { ok: false }>): CommandError {
@@ -345,21 +338,36 @@ export async function forget(request: ForgetRequest, operands: readonly string[]
 		return await dryRun(request, wanted, key);
 	}
 	if (wanted.value === null && wanted.paths.length === 0) return await again(request);
+	const reserved = await reserveHub(await openWorkspaceRepository(paths, config), config);
+	try {
+		return await forgetWanted(request, wanted, key);
+	} finally {
+		reserved?.release();
+	}
+}
+
+async function forgetWanted(request: ForgetRequest, wanted: Wanted, key: string): Promise<number> {
+	const { paths, config, options } = request;
 	// Maps that wait here are applied first, and incoming commits are fetched.
 	await applyHere(request);
 	const made = await publish(request, wanted, key);
+	faultPoint("forget-published");
 	if (made === null) {
-		if (options.json) printJson({ schema: 1, replaced: false, commits: 0 });
-		else
+		// An earlier command may have been interrupted.
+		const left = await cleanHub(await openWorkspaceRepository(paths, config), config, null, true);
+		if (options.json) printJson({ schema: 1, replaced: false, commits: 0, hub: left });
+		else {
 			print(
 				`the history of the branch has nothing of it: nothing was changed${wanted.value === null ? "" : `; search everywhere with: robust-sync --forget-value ${shellWord(options.forgetValue ?? "-")} --check`}`,
 			);
+			if (left !== null) print(left);
+		}
 		return ExitCode.ok;
 	}
 	const problems = await replaceOnMirrors(request, made);
 	const memory = new ForgetMemory();
 	memory.made = made.made;
-	const { result } = await applyHere(request, memory);
+	const head = await applyHere(request, memory);
 	if (!readForgetState(paths).applied.includes(made.map.id))
 		throw new CommandError(
 			`the hub has the new history, but this node has not applied the map ${made.map.id} (${memory.refused[0]?.reason ?? "another node replaced the branch meanwhile"}): run this again`,
@@ -373,7 +381,7 @@ export async function forget(request: ForgetRequest, operands: readonly string[]
 			id: made.map.id,
 			commits: made.commits.size,
 			binary: made.binary.length,
-			head: result.head,
+			head,
 			problems,
 			hub: left,
 		});
@@ -381,7 +389,7 @@ export async function forget(request: ForgetRequest, operands: readonly string[]
 		print(`forgotten: ${made.commits.size} of ${counted(made.total, "commit")} rewritten, here and on the hub`);
 		if (made.binary.length > 0) print(aboutBinary(counted(made.binary.length, "version")));
 		for (const line of problems) print(line);
-		for (const name of await namesWith(request, result.head, wanted.value)) print(inName(name));
+		for (const name of await namesWith(request, head, wanted.value)) print(inName(name));
 		if (left !== null) print(left);
 		print(
 			`${config.peers.length > 0 ? `${config.peers.map(({ name }) => name).join(", ")}: ` : ""}the other nodes do the same with their next cycle, before they push`,

@@ -7,6 +7,7 @@ import { refusedBefore } from "../checkout/refused-paths.ts";
 import { findLateWrites } from "../checkout/rescue.ts";
 import { refusedPath } from "../checkout/skipped-files.ts";
 import { type CycleContext, integrateContext } from "../context/cycle-context.ts";
+import { finishHub } from "../forget/clean-hub.ts";
 import { forgetSkipped } from "../forget/forget-state.ts";
 import { applyFetched, prefetchWithoutForgotten } from "../forget/forgotten-upstream.ts";
 import { collectOutbox, confirmDelivered, markCommitted } from "../outbox/outbox.ts";
@@ -73,6 +74,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	// No work of a cycle may continue after its end or failure.
 	const { outbox, committed, head, late } = await work().finally(() => asked?.catch(() => undefined));
 
+	if (progress.heldAt === null) await finishHub(context);
 	return await record(context, progress, { outbox, committed, head, late });
 }
 

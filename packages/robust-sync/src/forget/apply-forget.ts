@@ -3,6 +3,7 @@ import {
 	dropObjects,
 	idLengthOf,
 	isAncestor,
+	neededAmong,
 	ObjectWriter,
 	type Oid,
 	OidSet,
@@ -90,19 +91,49 @@ function forgetMemory({ memory }: CycleContext, commits: ReadonlyMap<Oid, Oid>):
 	memory.announced.clear();
 }
 
-/** Removes the listed objects, if there are any. @param without names of packs that have none of them */
+/** The longest wait for a garbage collection of the repository. */
+const collectorWaitMs = 10_000;
+
+const inUse = () => new SyncError("INTERNAL", "another process refers to what is being forgotten: it is tried again with the next cycle");
+
+/**
+ * Removes the listed objects.
+ * @param clean whose history has none of them @param without names of packs that have none of them @throws SyncError if they are still needed
+ */
 async function dropListed(
 	{ repository, log }: CycleContext,
-	list: OidSet | null = readDropList(repository),
+	list: OidSet,
+	clean: readonly Oid[],
 	without: ReadonlySet<string> = new Set(),
 ): Promise<void> {
-	if (list === null) return;
-	const left = await dropObjects(repository, list, without);
-	if (left.length > 0)
+	const { kind, elsewhere } = await dropObjects(repository, list, {
+		without,
+		isWhole: async () => (await neededAmong(repository, list, clean, { isStrict: true })).size === 0,
+		waitMs: collectorWaitMs,
+	});
+	if (kind === "needed") throw inUse();
+	if (kind === "busy")
+		throw new SyncError("INTERNAL", "a garbage collection of the repository runs: the objects to forget are removed with the next cycle");
+	if (elsewhere.length > 0)
 		log.warn(
-			`${left.length} forgotten objects are in another repository that this one borrows from (objects/info/alternates): remove them there`,
+			`${elsewhere.length} forgotten objects are in another repository that this one borrows from (objects/info/alternates): remove them there`,
 		);
 	removeDropList(repository);
+}
+
+/** The objects to remove: a ref, reflog or index that another process made meanwhile keeps what has no forgotten content. @throws SyncError */
+async function notNeeded(
+	repository: Repository,
+	{ commits, blobs, removed }: Rewritten,
+	list: OidSet,
+	clean: readonly Oid[],
+): Promise<OidSet> {
+	const isForgotten = (oid: Oid) => commits.has(oid) || (blobs.has(oid) && !removed.has(oid));
+	const needed = await neededAmong(repository, list, clean);
+	if ([...needed].some(isForgotten)) throw inUse();
+	const rest = new OidSet(idLengthOf(repository), [], list.size);
+	for (const oid of list) if (!needed.has(oid)) rest.add(oid);
+	return rest;
 }
 
 /**
@@ -126,7 +157,7 @@ export async function applyForget(
 	const fresh = maps.filter(({ id }) => !state.applied.includes(id));
 	if (at.isEarly && fresh.some((map) => removesValue(map) && !values.has(map.id)))
 		throw new ForgetRefusedError("its value cannot be derived before the new history is here");
-	const rewritten = await rewriteAll(store, maps, values, { made: context.memory.forget.made });
+	const rewritten = await rewriteAll(store, maps, values, { made: context.memory.forget.made, tip: at.isEarly ? null : at.tip });
 	await refuseOtherChanges(repository, maps, rewritten, at);
 	faultPoint("forget-verified");
 	lock.assertHeld();
@@ -166,21 +197,15 @@ export async function applyForget(
 	const dropped = new OidSet(idLengthOf(store), [], rewritten.dropped.size + onDisk.size);
 	for (const oids of [rewritten.dropped, onDisk])
 		for (const oid of oids) if (!rewritten.removed.has(oid) || removed.has(oid)) dropped.add(oid);
-	// Another process may have made a ref of an old commit meanwhile: then everything is done once more.
-	// The new history is left out: it is a result, and has no old commit.
-	const known = removesPaths(maps) ? [] : ["--not", rewritten.commits.get(at.tip) ?? at.tip];
-	const { stdout } = await repository.run(["rev-list", "--all", "--reflog", ...known]);
-	if (
-		stdout
-			.toString("latin1")
-			.split("\n")
-			.some((oid) => rewritten.commits.has(oid))
-	)
-		throw new SyncError("INTERNAL", "another process refers to commits that are being forgotten: it is tried again with the next cycle");
+	// Its history was examined, and has nothing of it. Of an old version that was only in the working tree that is not known.
+	const tip = commits.get(at.tip) ?? at.tip;
+	const isExamined = !removesPaths(maps) && rewritten.isClean(tip) && [...onDisk].every((oid) => rewritten.blobs.has(oid));
+	const clean = isExamined ? [tip] : [];
+	const list = await notNeeded(repository, rewritten, dropped, clean);
 	lock.assertHeld();
-	writeDropList(repository, dropped);
+	writeDropList(repository, list);
 	faultPoint("forget-dropping");
-	await dropListed(context, dropped, rewritten.packs);
+	await dropListed(context, list, clean, rewritten.packs);
 	faultPoint("forget-dropped");
 	forgetMemory(context, rewritten.commits);
 	const { forget } = context.memory;
@@ -204,8 +229,14 @@ const finished = (state: ReturnType<typeof readForgetState>) => ({
 export async function resumeDrop(context: CycleContext): Promise<boolean> {
 	const { repository, paths } = context;
 	const state = readForgetState(paths);
-	if (readDropList(repository) !== null) {
-		await dropListed(context);
+	const list = readDropList(repository);
+	if (list !== null) {
+		if ((await neededAmong(repository, list, [])).size > 0) {
+			// Another process has made use of them meanwhile: all steps are repeated.
+			removeDropList(repository);
+			return state.running.length > 0;
+		}
+		await dropListed(context, list, []);
 		writeForgetState(paths, finished(state));
 		forgetMemory(context, new Map());
 		return false;

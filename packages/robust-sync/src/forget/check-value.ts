@@ -17,6 +17,17 @@ export interface Place {
 	readonly form: "text" | "base64";
 }
 
+/** What to do about a value that is still in a place. */
+export const nextSteps: Readonly<Record<Place["where"], string>> = {
+	file: "→ take it out of the file: edit or delete it here",
+	object:
+		"→ forget it: robust-sync --forget-value FILE; if that finds nothing, no commit has it any more: robust-sync --stop, then git gc --prune=now",
+	hub: "→ forget it: robust-sync --forget-value FILE; if that finds nothing, on the hub: git reflog expire --expire=now --all && git gc --prune=now",
+	mirror: "→ the same as on the hub, or empty the mirror: it gets the new history",
+	git: "→ the index follows the files; edit any other file by hand",
+	ref: "→ rename the branch (git branch -m), delete the tag (git tag -d), and delete both on the hub (git push --delete)",
+};
+
 /** The form of the value in a content; null: the content lacks it. */
 type FormOf = (content: Buffer) => Place["form"] | null;
 

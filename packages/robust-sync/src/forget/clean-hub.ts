@@ -1,74 +1,208 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
 import {
 	dropObjects,
-	hasOwnWay,
+	type GcLock,
+	givenRef,
+	hasObjectsAside,
 	idLengthOf,
 	listAllObjects,
 	localHub,
+	lockGc,
+	neededAmong,
+	type Oid,
 	OidSet,
 	objectIds,
 	packNames,
 	Repository,
 	readHead,
+	refTips,
+	withObjectReader,
 } from "@robust-sync/git";
+import { faultPoint } from "@robust-sync/system/fault-points";
 import type { Config } from "@robust-sync/workspace";
+import type { CycleContext } from "../context/cycle-context.ts";
 import { bareRepository } from "./check-value.ts";
 import { deriveValues } from "./derive-values.ts";
-import { findMaps, presentAmong } from "./find-maps.ts";
-import { removesPaths } from "./forget-map.ts";
-import { type Rewritten, rewriteAll } from "./rewrite-all.ts";
+import { findMaps } from "./find-maps.ts";
+import { type ForgetMap, removesPaths } from "./forget-map.ts";
+import type { Rewritten } from "./rewrite-all.ts";
+import { formsOf, holds, type Values } from "./value.ts";
+
+// On a hub only objects of a list are removed: those that the maps name, those that hold a value, and the commits that a map replaced (a
+// shallow clone that begins with one of them could not be completed from a hub that has it without its blobs). Of these only what no ref needs. All
+// others stay, old trees too: pushes run at any time, and whatever came meanwhile must not depend on what was listed before.
 
 const byHand = "on the hub, run: git reflog expire --expire=now --all && git gc --prune=now (a git host: ask its support)";
+const later = "the hub is in use (a garbage collection, or a push): the next cycle of any node beside it removes the old objects there";
+
+/** The longest wait of a command for a garbage collection on the hub, milliseconds. */
+const commandWaitMs = 30_000;
+
+/** The repository of a remote that is a directory of this machine; null: it is elsewhere. @throws GitError */
+async function hubBeside(repository: Repository, remote: string): Promise<Repository | null> {
+	const directory = localHub(repository, remote);
+	if (directory === null) return null;
+	const { stdout } = await bareRepository(repository, directory).run(["rev-parse", "--path-format=absolute", "--git-common-dir"]);
+	const common = bareRepository(repository, stdout.toString("utf8").trim());
+	return new Repository({ ...common, env: { ...common.env, GIT_NO_REPLACE_OBJECTS: "1" } });
+}
+
+const remotesOf = ({ syncRemote, syncMirrors }: Config) => [syncRemote, ...syncMirrors];
+
+/** Keeps the hub's garbage collection, and the other nodes' removal of old objects, waiting while a command forgets. Never throws */
+export async function reserveHub(repository: Repository, config: Config): Promise<GcLock | null> {
+	try {
+		const hub = await hubBeside(repository, config.syncRemote);
+		return hub === null ? null : lockGc(hub);
+	} catch {
+		return null;
+	}
+}
 
 /**
  * Removes the old objects, and no others, from hubs and mirrors that are directories on this machine.
  * @param repository of a node that has applied all maps @param applied the result of that, if this process applied them
+ * @param isBesideOnly whether hubs elsewhere, of which nothing is known, are left out
  * @returns the remaining steps on the hub, in words; null: none. Never throws
  */
-export async function cleanHub(repository: Repository, config: Config, applied: Rewritten | null): Promise<string | null> {
+export async function cleanHub(
+	repository: Repository,
+	config: Config,
+	applied: Rewritten | null,
+	isBesideOnly = false,
+): Promise<string | null> {
 	const left: string[] = [];
-	for (const remote of [config.syncRemote, ...config.syncMirrors]) {
-		const one = await cleanRemote(repository, config, remote, applied);
+	for (const remote of remotesOf(config)) {
+		if (isBesideOnly && localHub(repository, remote) === null) continue;
+		const one = await cleanRemote(repository, config, remote, applied, commandWaitMs).catch(() => byHand);
 		if (one !== null) left.push(remote === config.syncRemote ? one : `mirror '${remote}': ${one}`);
 	}
 	return left.length === 0 ? null : left.join("\n");
 }
 
-/** Whether all objects of a hub are, or were, on this node: then removing those that the node dropped removes nothing else. @throws GitError */
-async function hasOnly(hub: Repository, repository: Repository, { objects }: Rewritten): Promise<boolean> {
-	// A pack of the same name has the same objects.
-	const unknown =
-		objectIds(hub, new Set(packNames(repository)), objects) ??
-		Object.values(await listAllObjects(hub))
-			.flat()
-			.filter((oid) => !objects.has(oid));
-	return (await presentAmong(repository, unknown)).size === new Set(unknown).size;
+/**
+ * Finishes the removal of old objects on hubs of this machine that an earlier process did not finish: once for each new map, as long as the hub
+ * has one of the listed objects. Never throws
+ */
+export async function finishHub(context: CycleContext): Promise<void> {
+	const { repository, config, memory, log } = context;
+	const { forget } = memory;
+	const fresh = forget.current.filter(({ id }) => !forget.cleaned.has(id));
+	if (fresh.length === 0 || forget.isCommand) return;
+	for (const remote of remotesOf(config)) {
+		if (localHub(repository, remote) === null) continue;
+		try {
+			const left = await cleanRemote(repository, config, remote, null, 0);
+			if (left === later) return;
+			if (left !== null) log.warn(`'${remote}' still has forgotten objects: ${left}`);
+		} catch (error) {
+			log.info(`'${remote}' was not searched for forgotten objects: ${error instanceof Error ? error.message : String(error)}`);
+		}
+	}
+	for (const { id } of fresh) forget.cleaned.add(id);
 }
 
-async function cleanRemote(repository: Repository, config: Config, remote: string, applied: Rewritten | null): Promise<string | null> {
-	const directory = localHub(repository, remote);
-	if (directory === null) return byHand;
+/** The objects that maps name as those to remove. */
+const namedBy = (maps: readonly ForgetMap[]): Oid[] => [
+	...new Set(
+		maps.flatMap(({ blobs, commits, paths }) => [...Object.keys(blobs), ...Object.keys(commits), ...paths.flatMap((one) => one.blobs)]),
+	),
+];
+
+/** The ones of some objects that the hub has. @throws GitError */
+async function presentIn(hub: Repository, oids: readonly Oid[]): Promise<Oid[]> {
+	if (oids.length === 0) return [];
+	const infos = await withObjectReader(hub, (reader) => reader.infos(oids));
+	return oids.filter((_oid, index) => infos[index] !== null);
+}
+
+/** The commits that maps replaced: the history of the old tip without that of the new one, and without that of any ref. @throws GitError */
+async function replacedCommits(hub: Repository, maps: readonly ForgetMap[]): Promise<Oid[]> {
+	const present = new Set(await presentIn(hub, [...new Set(maps.flatMap(({ from, to }) => [from, to]))]));
+	const both = maps.filter(({ from, to }) => from !== to && present.has(from) && present.has(to));
+	if (both.length === 0) return [];
+	const ends = both.flatMap(({ from, to }) => [from, `^${to}`]);
+	// An earlier removal may have taken some of them: git lists those before the first that is missing.
+	const { stdout } = await hub.run(["rev-list", "--stdin", "--not", "--all"], { input: [...ends, ""].join("\n"), accept: [0, 128] });
+	return stdout.toString("latin1").split("\n").filter(Boolean);
+}
+
+/** Objects of a hub that this node does not know. @throws GitError */
+async function unknownIn(hub: Repository, repository: Repository, applied: Rewritten | null): Promise<Oid[]> {
+	// A pack of the same name has the same objects.
+	const known = applied?.objects ?? new OidSet(idLengthOf(hub));
+	const without = new Set(applied === null ? [] : packNames(repository));
+	return (
+		objectIds(hub, without, known) ??
+		Object.values(await listAllObjects(hub))
+			.flat()
+			.filter((oid) => !known.has(oid))
+	);
+}
+
+/** Blobs, and commits and tags by their messages, that hold a value. @throws GitError */
+async function holdersAmong(hub: Repository, oids: readonly Oid[], values: Values): Promise<Oid[]> {
+	if (values.size === 0) return [];
+	const forms = [...values].map(([id, value]) => formsOf(value, id));
+	const found: Oid[] = [];
+	await withObjectReader(hub, async (reader) => {
+		const infos = await reader.infos(oids);
+		const read = oids.filter((_oid, index) => infos[index] != null && infos[index]?.type !== "tree");
+		await reader.each(read, (_info, content, index) => {
+			if (content && forms.some((one) => holds(content, one))) found.push(read[index] ?? "");
+		});
+	});
+	return found;
+}
+
+async function cleanRemote(
+	repository: Repository,
+	config: Config,
+	remote: string,
+	applied: Rewritten | null,
+	waitMs: number,
+): Promise<string | null> {
+	const hub = await hubBeside(repository, remote);
+	if (hub === null) return byHand;
+	const { oid: head } = await readHead(repository);
+	const { maps } = await findMaps(repository, head === null ? [] : [head], config.heartbeatKeys);
+	const named = namedBy(maps);
+	if (applied === null && !hasObjectsAside(hub) && (await presentIn(hub, named)).length === 0) return null;
+	// A command that forgets right now, or a garbage collection, has it.
+	const lock = lockGc(hub);
+	if (lock === null && waitMs === 0) return later;
 	try {
-		const { oid: head } = await readHead(repository);
-		const { maps } = await findMaps(repository, head === null ? [] : [head], config.heartbeatKeys);
-		const { stdout } = await bareRepository(repository, directory).run(["rev-parse", "--path-format=absolute", "--git-common-dir"]);
-		const common = bareRepository(repository, stdout.toString("utf8").trim());
-		const hub = new Repository({ ...common, env: { ...common.env, GIT_NO_REPLACE_OBJECTS: "1" } });
-		const isKnown = applied !== null && (await hasOnly(hub, repository, applied));
-		const { commits, dropped } = isKnown ? applied : await rewriteAll(hub, maps, await deriveValues(hub, maps), { writes: false });
-		// The new history is known: it is a result, and has no removed object.
-		const known = head === null || removesPaths(maps) ? [] : ["--ignore-missing", "--not", head];
-		const listed = async (...options: string[]) =>
-			(await hub.run(["rev-list", "--all", ...options, ...known])).stdout.toString("latin1").split("\n");
-		const still = (await listed("--reflog")).find((oid) => commits.has(oid));
+		// What a killed command left.
+		if (lock !== null && existsSync(path.join(hub.commonDirectory, givenRef))) await hub.run(["update-ref", "-d", givenRef]);
+		const values = applied?.values ?? (await deriveValues(hub, maps));
+		const holders = await holdersAmong(hub, await unknownIn(hub, repository, applied), values);
+		const replaced = await replacedCommits(hub, maps);
+		const own = applied === null ? [] : [...applied.blobs.keys(), ...applied.messages];
+		const forgotten = new OidSet(idLengthOf(hub), [...named, ...own, ...holders, ...replaced]);
+		const isExamined = head !== null && applied?.isClean(head) === true && !removesPaths(maps);
+		const clean = isExamined ? await presentIn(hub, [head]) : [];
+		faultPoint("forget-hub-listed");
+		const tips = await refTips(hub);
+		const needed = await neededAmong(hub, forgotten, clean, { also: tips });
+		const list = new OidSet(idLengthOf(hub));
+		for (const oid of forgotten) if (!needed.has(oid)) list.add(oid);
+		faultPoint("forget-hub-dropping");
+		const { kind, elsewhere } = await dropObjects(hub, list, {
+			without: applied?.packs ?? new Set(),
+			isWhole: async () => {
+				faultPoint("forget-hub-aside");
+				return (await neededAmong(hub, list, [...clean, ...tips], { isStrict: true })).size === 0;
+			},
+			waitMs,
+		});
+		faultPoint("forget-hub-dropped");
+		if (kind !== "dropped") return later;
+		const still = maps.flatMap(({ blobs, commits }) => [...Object.keys(blobs), ...Object.keys(commits)]).find((oid) => needed.has(oid));
 		if (still !== undefined)
 			return `the hub has other branches or reflogs with the old history (${still.slice(0, 12)}): remove them there; then ${byHand}`;
-		const reachable = new Set(await listed("--objects", "--no-object-names"));
-		const gone = new OidSet(idLengthOf(hub), [], dropped.size);
-		for (const oid of dropped) if (!reachable.has(oid)) gone.add(oid);
-		const donor = isKnown && !(await hasOwnWay(hub)) ? repository : null;
-		const left = await dropObjects(hub, gone, isKnown ? applied.packs : new Set(), donor);
-		return left.length === 0 ? null : `${left.length} objects are in another repository that the hub borrows from: ${byHand}`;
-	} catch {
-		return byHand;
+		return elsewhere.length === 0 ? null : `${elsewhere.length} objects are in another repository that the hub borrows from: ${byHand}`;
+	} finally {
+		lock?.release();
 	}
 }

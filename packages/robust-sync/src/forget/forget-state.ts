@@ -5,6 +5,7 @@ import { writeAtomicSync } from "@robust-sync/system/atomic-write";
 import { readState, type SkippedFile, type WorkspacePaths } from "@robust-sync/workspace";
 import * as z from "zod/mini";
 import type { KnownMaps } from "./find-maps.ts";
+import type { ForgetMap } from "./forget-map.ts";
 import type { MadeHistory, Rewritten } from "./rewrite-all.ts";
 
 const objectId = z.string().check(z.regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/));
@@ -46,6 +47,12 @@ export class ForgetMemory {
 	readonly maps: KnownMaps = new Map();
 	/** Maps that are not applied, and why. */
 	refused: readonly { readonly path: string; readonly reason: string }[] = [];
+	/** The maps of the hub's tip and of this node, when they were last read. */
+	current: readonly ForgetMap[] = [];
+	/** Whether a command forgets, which cleans the hub at its end. */
+	isCommand = false;
+	/** Maps whose old objects are on no hub of this machine, or that cannot be removed there. */
+	readonly cleaned: Set<string> = new Set();
 	/** The history that this process rewrote when it made a map; null: none. */
 	made: MadeHistory | null = null;
 	/** The result of applying that map; null: none. */

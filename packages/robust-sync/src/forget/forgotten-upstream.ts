@@ -40,7 +40,7 @@ const plain = (upstream: Upstream): CleanUpstream => ({ ...upstream, replaced: n
 function hubHasIt(remote: string): SyncError {
 	return new SyncError(
 		"FORGOTTEN_RETURNED",
-		`'${remote}' has again what was forgotten: a node with another HEARTBEAT_KEY, or none, pushed it. Give that node the key of the others, then run 'robust-sync --forget' without a path on this node, which takes it out again; until then nothing of this node is published`,
+		`'${remote}' has again what was forgotten: a node that does not apply the map pushed the old history (check that all have the same HEARTBEAT_KEY), or a program wrote the same content again. Then run 'robust-sync --forget' without a path on this node, which takes it out again; until then nothing of this node is published`,
 	);
 }
 
@@ -51,6 +51,7 @@ async function mapsFor(context: CycleContext, tip: Oid | null): Promise<FoundMap
 	const commits = [tip, head, await readRef(repository, mapsRef)].filter((oid) => oid !== null);
 	const found = await findMaps(repository, commits, config.heartbeatKeys, context.memory.forget.maps);
 	context.memory.forget.refused = found.refused;
+	context.memory.forget.current = found.maps;
 	return found;
 }
 

@@ -4,6 +4,7 @@ import {
 	idLengthOf,
 	idsOnly,
 	inOrder,
+	isAncestor,
 	listAllObjects,
 	looseIds,
 	ObjectWriter,
@@ -16,7 +17,7 @@ import {
 	withObjectReader,
 } from "@robust-sync/git";
 import { blobsWithValues } from "./derive-values.ts";
-import { blobId } from "./find-maps.ts";
+import { blobId, replacedBy } from "./find-maps.ts";
 import { blobsOf, type ForgetMap, mapFile, removesPaths } from "./forget-map.ts";
 import { formsOf, type Values, withoutValue } from "./value.ts";
 import { blobsAt } from "./working-copies.ts";
@@ -29,6 +30,11 @@ export interface Rewritten {
 	readonly treeInPlace: (oid: Oid) => Oid | undefined;
 	readonly blobs: ReadonlyMap<Oid, Oid>;
 	readonly removed: ReadonlySet<Oid>;
+	/** Commits and tags whose messages held a value. */
+	readonly messages: ReadonlySet<Oid>;
+	readonly values: Values;
+	/** Whether a commit, and all before it, are as they were: they have nothing of what is dropped. */
+	readonly isClean: (commit: Oid) => boolean;
 	/** Objects that nothing needs afterwards. */
 	readonly dropped: OidSet;
 	/** All objects that were there, and those that were written. */
@@ -132,16 +138,40 @@ async function orderOf(store: Repository, commits: readonly Oid[], made: MadeHis
 }
 
 /**
+ * Every object that the hub's history got after the newest map that it has; none if something of it came back: then all of it is examined.
+ * @throws GitError
+ */
+async function publishedAfter(store: Repository, maps: readonly ForgetMap[], tip: Oid | null): Promise<OidSet> {
+	const later = new OidSet(idLengthOf(store));
+	if (tip === null) return later;
+	const replaced = new Set(replacedBy(maps));
+	for (const { to } of maps.toReversed()) {
+		if (!(await isAncestor(store, to, tip).catch(() => false))) continue;
+		const { stdout } = await store.run(["rev-list", "--objects", "--no-object-names", "--missing=allow-any", tip, `^${to}`]);
+		const oids = stdout.toString("latin1").split("\n").filter(Boolean);
+		if (!oids.some((oid) => replaced.has(oid))) for (const oid of oids) later.add(oid);
+		break;
+	}
+	return later;
+}
+
+/**
  * Rewrites every object of a repository, reachable or not. A pure function of the objects and the maps.
  * @param store from openMergeStore @param writes false: computes the result without writing objects
  * @param made an earlier rewrite of a part, by this process
+ * @param tip of the hub; null: not known. What its nodes published after the newest map is left as it is, but for listed objects: all nodes
+ * keep the same history, whenever they apply a map
  * @throws GitError
  */
 export async function rewriteAll(
 	store: Repository,
 	maps: readonly ForgetMap[],
 	values: Values,
-	{ writes = true, made = null }: { readonly writes?: boolean; readonly made?: MadeHistory | null } = {},
+	{
+		writes = true,
+		made = null,
+		tip = null,
+	}: { readonly writes?: boolean; readonly made?: MadeHistory | null; readonly tip?: Oid | null } = {},
 ): Promise<Rewritten> {
 	const reusable = made !== null && isOfOne(made, maps, values) ? made : null;
 	const { objects, all, freshBlobs, made: known } = await presentIn(store, reusable);
@@ -155,7 +185,8 @@ export async function rewriteAll(
 		own.push([oid, blobId(store, cleaned)]);
 	});
 	await addBlobs(sink, contents);
-	const blobs = new Map([...listed, ...(known?.blobs ?? []), ...own]);
+	const later = await publishedAfter(store, maps, tip);
+	const blobs = new Map([...listed, ...(known?.blobs ?? []), ...own.filter(([oid]) => listed.has(oid) || !later.has(oid))]);
 	const continued = known !== null && isSame(known, blobs, all) ? known : null;
 	const order = await orderOf(store, objects.commit, continued);
 	// Rewrites the history of the newest map first: results that are present already need not be examined again.
@@ -164,11 +195,18 @@ export async function rewriteAll(
 	const names = maps.flatMap(({ paths }) => paths.map((one) => one.path));
 	const ownAtPaths = names.length === 0 ? [] : [...(await blobsAt(store, order, names)).values()];
 	const forms = [...values].map(([id, value]) => formsOf(value, id));
+	const inMaps = new Set(maps.flatMap((map) => Object.keys(map.commits)));
+	const messages = new Set<Oid>();
 	const rule = {
 		blobs,
 		paths: maps.flatMap((map) => map.paths.map((one) => ({ path: one.path, marker: mapFile(map.id), blobs: new Set(one.blobs) }))),
 		watched: new Set(ownAtPaths.flatMap((oids) => [...oids])),
-		message: (_oid: Oid, message: Buffer) => forms.reduce(withoutValue, message),
+		message: (oid: Oid, message: Buffer) => {
+			if (later.has(oid) && !inMaps.has(oid)) return message;
+			const cleaned = forms.reduce(withoutValue, message);
+			if (cleaned !== message) messages.add(oid);
+			return cleaned;
+		},
 	};
 	return await withObjectReader(store, async (reader) => {
 		const rewriter = new HistoryRewriter(reader, sink, rule, store.objectFormat, continued?.rewriter ?? null);
@@ -186,6 +224,7 @@ export async function rewriteAll(
 		// If paths are removed, one map may remove an object that another one wrote.
 		const packs = new Set(names.length > 0 ? [] : [...(known?.written ?? []), ...writer.packs]);
 		const treeInPlace = (oid: Oid) => rewriter.treeInPlace(oid);
-		return { commits, tags, treeInPlace, blobs, removed, dropped, objects: all, packs };
+		const isClean = (commit: Oid) => rewriter.isDone(commit) && !commits.has(commit);
+		return { commits, tags, treeInPlace, blobs, removed, messages, values, isClean, dropped, objects: all, packs };
 	});
 }
