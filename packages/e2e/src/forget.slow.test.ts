@@ -116,6 +116,48 @@ describe("forget", () => {
 		expect(world.git(hub(), "log", "-p", "main")).not.toContain(value);
 	});
 
+	test("forget: with another key, which is corrected → no refused map stays reported", async () => {
+		const [helios, chad] = await world.pair({ "notes.md": "one\n" }, withKey(oneKey));
+		helios.write("notes.md", `one\n${value}\n`);
+		await helios.once();
+		await chad.once();
+		const other = { env: { HEARTBEAT_KEY: "a key of another fleet" } };
+		expect((await helios.run(["--forget-value", valueFile()])).code).toBe(0);
+		await chad.once(other);
+		expect((await helios.failure()).code).toBe("FORGOTTEN_RETURNED");
+		chad.write("own.md", "own\n");
+		expect((await chad.run(["--forget-value", valueFile()], other)).code).toBe(0);
+		for (const node of [helios, chad]) await node.once();
+		await helios.run(["--forget"]);
+		for (const node of [chad, helios]) await node.once();
+		for (const node of [helios, chad]) expect(await node.once()).toMatchObject({ ahead: 0, skipped: [] });
+		expect(chad.git("rev-parse", "main")).toBe(helios.git("rev-parse", "main"));
+		for (const place of [helios.path(".git"), chad.path(".git"), hub()]) expect(objects(place).includes(value)).toBe(false);
+	});
+
+	test("forget: another key in a daemon, corrected and read again → the map is applied", async () => {
+		const [helios, chad] = await world.pair({ "notes.md": "one\n" }, { env: { SYNC_SECRETS: "off" } });
+		const setKey = (node: Node, key: string) => node.write(".sync_env", `HEARTBEAT_KEY="${key}"\n`, 0o600);
+		setKey(helios, oneKey);
+		setKey(chad, "a key of another fleet");
+		helios.write("notes.md", `one\n${value}\n`);
+		await helios.once();
+		await chad.once();
+		expect((await helios.run(["--forget-value", valueFile()])).code).toBe(0);
+		await chad.start();
+		await chad.untilState(({ skipped }) => skipped.some(({ reason }) => reason === "forget-refused"), "the map is refused");
+		setKey(chad, oneKey);
+		process.kill(chad.worker() ?? 0, "SIGHUP");
+		// It had merged the old history, and published that.
+		await chad.untilState(({ last_error }) => last_error?.code === "FORGOTTEN_RETURNED", "the map is applied");
+		expect(objects(chad.path(".git")).includes(value)).toBe(false);
+		expect((await helios.failure()).code).toBe("FORGOTTEN_RETURNED");
+		expect((await helios.run(["--forget"])).code).toBe(0);
+		process.kill(chad.worker() ?? 0, "SIGHUP");
+		const { skipped } = await chad.untilState(({ consecutive_failures }) => consecutive_failures === 0, "the next success");
+		expect([skipped, chad.head()]).toEqual([[], helios.head()]);
+	});
+
 	test("forget: other working trees, stashes, notes, tags, a mirror → all without it", async () => {
 		const mirror = world.path("mirror.git");
 		world.git(".", "init", "--quiet", "--bare", "-b", "main", mirror);

@@ -184,6 +184,7 @@ export class Daemon {
 		const hub = this.#config.syncRemote;
 		this.#config = this.#options.reloadConfig();
 		if (this.#config.syncRemote !== hub) this.#memory.pace.recovered();
+		this.#memory.forget.keysChanged();
 		this.#log.setLevel(this.#config.logLevel);
 		for (const secret of this.#config.secrets) this.#log.addSecret(secret);
 		this.#handle.forget();

@@ -65,8 +65,10 @@ export const mapFile = (id: string): string => `${forgetDirectory}/${id}.json`;
 /** Its content. */
 export const mapText = (map: ForgetMap): Buffer => Buffer.from(`${JSON.stringify(map, null, "\t")}\n`);
 
-/** The name of a file in the directory of maps, parsed. */
-export type MapRead = { readonly kind: "map"; readonly map: ForgetMap } | { readonly kind: "refused"; readonly reason: string };
+/** The name of a file in the directory of maps, parsed. `unsigned`: the document of a refused one, if only its signature is wrong. */
+export type MapRead =
+	| { readonly kind: "map"; readonly map: ForgetMap }
+	| { readonly kind: "refused"; readonly reason: string; readonly unsigned?: UnsignedMap };
 
 /**
  * Reads a map from a commit, which everyone with push access can write.
@@ -84,11 +86,12 @@ export function readMap(name: string, content: Buffer | null, keys: readonly str
 	if (!parsed.success) return refused("it is not a map of what to forget");
 	const map = parsed.data;
 	if (name !== `${map.id}.json`) return refused("its name is not its id");
-	if (keys.length === 0) return refused("this node has no HEARTBEAT_KEY to check its signature with: set the one of the other nodes");
 	const { signature, ...unsigned } = map;
+	const notSigned = (reason: string) => ({ ...refused(reason), unsigned });
+	if (keys.length === 0) return notSigned("this node has no HEARTBEAT_KEY to check its signature with: set the one of the other nodes");
 	const given = Buffer.from(signature, "hex");
 	if (!keys.some((key) => timingSafeEqual(hmac(unsigned, key), given)))
-		return refused("its signature is not of this node's HEARTBEAT_KEY: take the file out, or give all nodes the same key");
+		return notSigned("its signature is not of this node's HEARTBEAT_KEY: take the file out, or give all nodes the same key");
 	return { kind: "map", map };
 }
 

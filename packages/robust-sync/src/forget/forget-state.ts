@@ -57,6 +57,12 @@ export class ForgetMemory {
 	made: MadeHistory | null = null;
 	/** The result of applying that map; null: none. */
 	applied: Rewritten | null = null;
+
+	/** The keys may be other ones: maps are examined again. */
+	keysChanged(): void {
+		this.examined = null;
+		this.read = null;
+	}
 }
 
 /** At most this many refused maps are reported. */

@@ -3,6 +3,7 @@ import {
 	GitError,
 	type Oid,
 	openMergeStore,
+	type Repository,
 	readHead,
 	readParents,
 	readRef,
@@ -23,7 +24,7 @@ import {
 } from "../remote/upstream.ts";
 import { applyForget, resumeDrop } from "./apply-forget.ts";
 import { ForgetRefusedError } from "./derive-values.ts";
-import { type FoundMaps, findMaps, presentAmong, replacedBy } from "./find-maps.ts";
+import { type FoundMaps, findMaps, presentAmong, type RefusedMap, replacedBy } from "./find-maps.ts";
 import { readForgetState, writeForgetState } from "./forget-state.ts";
 import { hasOldPaths } from "./old-paths.ts";
 
@@ -50,9 +51,19 @@ async function mapsFor(context: CycleContext, tip: Oid | null): Promise<FoundMap
 	const { oid: head } = await readHead(repository);
 	const commits = [tip, head, await readRef(repository, mapsRef)].filter((oid) => oid !== null);
 	const found = await findMaps(repository, commits, config.heartbeatKeys, context.memory.forget.maps);
-	context.memory.forget.refused = found.refused;
+	const refused = await withWork(repository, found.refused);
+	context.memory.forget.refused = refused;
 	context.memory.forget.current = found.maps;
-	return found;
+	return { maps: found.maps, refused };
+}
+
+/** The refused maps that would change something here, as far as that is known: others need no attention. A node whose key was wrong leaves such. */
+async function withWork(repository: Repository, refused: readonly RefusedMap[]): Promise<RefusedMap[]> {
+	const present = await presentAmong(
+		repository,
+		refused.flatMap(({ replaces }) => replaces ?? []),
+	);
+	return refused.filter(({ replaces }) => replaces === undefined || replaces.some((oid) => present.has(oid)));
 }
 
 /** Handles the forgotten content of an incoming tip; also the continuation after a restart. @throws SyncError, GitError, the file system's error */
@@ -129,9 +140,11 @@ export async function fetchWithoutForgotten(
 		writeForgetState(paths, { ...readForgetState(paths), returned: null });
 	}
 	const answer = asked ?? (hint ? null : askUpstream(context));
-	await (hint ? answer?.catch(() => undefined) : answer);
+	const given = await (hint ? answer?.catch(() => undefined) : answer);
 	const early = await applyAnnounced(context);
-	const upstream = await withoutForgotten(context, await fetchUpstream(context, hint, answer));
+	// A fetch before that names objects that may be gone.
+	const isOutdated = early !== null && (given?.upstream ?? null) !== null;
+	const upstream = await withoutForgotten(context, await fetchUpstream(context, hint || isOutdated, isOutdated ? null : answer));
 	if (early === null) return upstream;
 	// The fetch may have been before that, and name the old tip.
 	const before = upstream.before === null ? null : (early.get(upstream.before) ?? upstream.before);
