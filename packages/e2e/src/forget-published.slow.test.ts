@@ -106,4 +106,30 @@ describe("forget", () => {
 		expect(await chad.once()).toMatchObject({ ahead: 0, skipped: [] });
 		expect([tipOf(chad), refsOf(chad)]).toEqual([tipOf(helios), ""]);
 	});
+
+	test("forget: commits of other branches are rewritten, too → the branch's own counted", async () => {
+		publishHistory(25);
+		const helios = joined("helios");
+		await helios.once(secrets("off"));
+		// Other commits that are rewritten, too: they are none of the branch.
+		helios.git("branch", "side");
+		for (let index = 0; index < 9; index++) {
+			const tree = helios.git("rev-parse", "side^{tree}").trim();
+			const commit = helios.git("commit-tree", "-m", `side ${index}`, "-p", "side", tree).trim();
+			helios.git("update-ref", "refs/heads/side", commit);
+		}
+		const commits = helios.git("rev-list", "--reverse", "main").trim().split("\n");
+		const run = async (...args: string[]) => await helios.run(["--forget-value", valueFile(), ...args], secrets("off"));
+		const dry = await run("--dry-run");
+		expect([dry.code, dry.stdout.split("\n").slice(0, 22)]).toEqual([
+			0,
+			[
+				"would rewrite 25 of 26 commits, the oldest first:",
+				...commits.slice(1, 21).map((oid) => `  ${oid}`),
+				expect.stringContaining("and 5 commits"),
+			],
+		]);
+		expect((JSON.parse((await run("--dry-run", "--json")).stdout) as { commits: string[] }).commits).toEqual(commits.slice(1));
+		expect((await run()).stdout).toContain("forgotten: 25 of 26 commits rewritten");
+	});
 });

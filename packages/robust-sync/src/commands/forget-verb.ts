@@ -34,6 +34,7 @@ import { ForgetMemory, readForgetState } from "../forget/forget-state.ts";
 import { type MadeMap, makeMap, type Wanted } from "../forget/make-map.ts";
 import { minValueBytes } from "../forget/value.ts";
 import { fetchUpstream, requireRemote, syncedBranch } from "../remote/upstream.ts";
+import { aboutBinary, inName, notReached } from "./forget-text.ts";
 import { type OnceOutcome, syncOnce } from "./once.ts";
 import { type Options, print, printJson } from "./options.ts";
 import { secretNameProblem } from "./secret-name-problem.ts";
@@ -42,6 +43,8 @@ const maxValueBytes = 65_536;
 /** Other nodes push meanwhile: the history is rewritten at most this many times. */
 const maxRaces = 8;
 const raceWaitMs = 200;
+/** Commits that a dry run prints; `--json` has all. */
+const maxListed = 20;
 
 /** The input of a command. */
 export interface ForgetRequest {
@@ -183,11 +186,11 @@ async function pathsWith(
 	return { paths: [...found].sort(), binary: [...notText].sort(), named: [...named].sort() };
 }
 
-/** Names of files in a commit that contain a value which was forgotten in contents. */
-async function namesWith({ paths, config }: ForgetRequest, head: Oid | null, value: Buffer | null): Promise<string[]> {
-	if (value === null || head === null) return [];
+/** Names of files that contain a value which was forgotten in contents. Another forgetting may have replaced the commit meanwhile: HEAD is read. */
+async function namesWith({ paths, config }: ForgetRequest, value: Buffer | null): Promise<string[]> {
+	if (value === null) return [];
 	const repository = await openWorkspaceRepository(paths, config);
-	const { stdout } = await openMergeStore(repository).run(["ls-tree", "-r", "-t", "-z", "--name-only", head]);
+	const { stdout } = await repository.run(["ls-tree", "-r", "-t", "-z", "--name-only", "HEAD"]);
 	const text = value.toString("utf8");
 	return stdout
 		.toString("utf8")
@@ -195,20 +198,7 @@ async function namesWith({ paths, config }: ForgetRequest, head: Oid | null, val
 		.filter((name) => name.includes(text));
 }
 
-const inName = (name: string) =>
-	`the value is in a name, and names stay in history: ${printable(name)}: revoke the value, copy the file to another name, and forget the directory above it (docs/leaks.md)`;
-
-const aboutBinary = (files: string) =>
-	`binary: ${files} changed, with the length kept. Check them: formats with checksums (zip, office documents, PNG, gzip) may be invalid; an SQLite database with an index of the value needs REINDEX`;
-
 const nodesOf = ({ nodeName, peers }: Config) => [nodeName, ...peers.map(({ name }) => name)];
-
-const notReached = [
-	"clones, forks and backups that no node of this workspace owns",
-	"what a git host keeps (pull requests, caches): ask its support",
-	"nodes that are offline: they do it before they push again",
-	"files that git ignores, and values that are written in another way (base64, compressed)",
-];
 
 async function dryRun(request: ForgetRequest, wanted: Wanted, key: string): Promise<number> {
 	const { options, config } = request;
@@ -219,7 +209,7 @@ async function dryRun(request: ForgetRequest, wanted: Wanted, key: string): Prom
 		if (made === null) return null;
 		const oids = new Set([...Object.keys(made.map.blobs), ...made.map.paths.flatMap((one) => one.blobs)]);
 		return {
-			commits: [...made.commits.keys()],
+			commits: made.commits,
 			total: made.total,
 			messages: Object.keys(made.map.commits),
 			...(await pathsWith(context.repository, tip, oids, new Set(made.binary), wanted.value)),
@@ -241,7 +231,10 @@ async function dryRun(request: ForgetRequest, wanted: Wanted, key: string): Prom
 	else if (found === null)
 		print("the history of the branch has nothing of it: nothing to do (robust-sync --forget-value FILE --check searches everywhere)");
 	else {
-		print(`would rewrite ${found.commits.length} of ${counted(found.total, "commit")}, the first ${found.commits[0]?.slice(0, 12) ?? ""}`);
+		print(`would rewrite ${found.commits.length} of ${counted(found.total, "commit")}, the oldest first:`);
+		for (const oid of found.commits.slice(0, maxListed)) print(`  ${oid}`);
+		if (found.commits.length > maxListed)
+			print(`  and ${counted(found.commits.length - maxListed, "commit")} after them (all of them: --json)`);
 		for (const name of found.paths) print(`${wanted.value === null ? "would remove" : "would clean "} ${printable(name)}`);
 		if (found.messages.length > 0) print(`would clean  the messages of ${counted(found.messages.length, "commit")}`);
 		for (const name of found.binary) print(`binary       ${printable(name)}`);
@@ -379,17 +372,17 @@ async function forgetWanted(request: ForgetRequest, wanted: Wanted, key: string)
 			schema: 1,
 			replaced: true,
 			id: made.map.id,
-			commits: made.commits.size,
+			commits: made.commits.length,
 			binary: made.binary.length,
 			head,
 			problems,
 			hub: left,
 		});
 	else {
-		print(`forgotten: ${made.commits.size} of ${counted(made.total, "commit")} rewritten, here and on the hub`);
+		print(`forgotten: ${made.commits.length} of ${counted(made.total, "commit")} rewritten, here and on the hub`);
 		if (made.binary.length > 0) print(aboutBinary(counted(made.binary.length, "version")));
 		for (const line of problems) print(line);
-		for (const name of await namesWith(request, head, wanted.value)) print(inName(name));
+		for (const name of await namesWith(request, wanted.value)) print(inName(name));
 		if (left !== null) print(left);
 		print(
 			`${config.peers.length > 0 ? `${config.peers.map(({ name }) => name).join(", ")}: ` : ""}the other nodes do the same with their next cycle, before they push`,

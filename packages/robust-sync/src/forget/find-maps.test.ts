@@ -33,6 +33,8 @@ test("maps: large ones without the key → not all read; the signed one found", 
 	const found = await findMaps(repository, [commit], [key], known);
 	expect(found.maps).toEqual([signed]);
 	expect(found.refused.map(({ reason }) => reason.includes("not read"))).toEqual([false, false, true, true, true, true]);
+	// Too many objects to remember.
+	expect(found.refused.some(({ replaces }) => replaces !== undefined)).toBe(false);
 	expect([...known.values()].filter(({ kind }) => kind === "map")).toHaveLength(1);
 	expect((await findMaps(repository, [commit], [key], known)).maps[0]).toBe(found.maps[0]);
 	expect((await findMaps(repository, [commit], ["another-key-of-16-chars"], known)).maps.length).toBeGreaterThan(1);
@@ -46,6 +48,20 @@ test("maps: 1,500 files that are none → the signed one after them found", asyn
 	const commit = scratch.commitAll("many", "maps");
 	const { maps, refused } = await findMaps(await scratch.open("many"), [commit], [key]);
 	expect([maps, refused.length]).toEqual([[signed], 1_500]);
+	expect(refused.some(({ replaces }) => replaces !== undefined)).toBe(false);
+});
+
+test("maps: one of another key → refused, with the objects that it would replace", async () => {
+	scratch.init("other");
+	const other = mapOf("ffffffffffff", { [oid("c")]: oid("d") }, "another-key-of-16-chars");
+	scratch.write(`other/${mapFile(other.id)}`, mapText(other));
+	const commit = scratch.commitAll("other", "maps");
+	const repository = await scratch.open("other");
+	const known: KnownMaps = new Map();
+	const path = mapFile(other.id);
+	for (const _call of ["read", "remembered"])
+		expect((await findMaps(repository, [commit], [key], known)).refused).toMatchObject([{ path, replaces: [oid("a"), oid("c")] }]);
+	expect((await findMaps(repository, [commit], [], known)).refused).toMatchObject([{ path, replaces: [oid("a"), oid("c")] }]);
 });
 
 test("refs: git replace of a rewritten commit → replaces the new one", async () => {

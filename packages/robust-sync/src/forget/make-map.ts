@@ -46,8 +46,8 @@ export interface MadeMap {
 	readonly map: ForgetMap;
 	/** The commit that carries the map, on top of the new history; without writing: the new history itself. */
 	readonly tip: Oid;
-	/** Commits that became other ones, and how many there are in all. */
-	readonly commits: ReadonlyMap<Oid, Oid>;
+	/** The branch's commits that became other ones, parents first, and how many it has in all. */
+	readonly commits: readonly Oid[];
 	readonly total: number;
 	/** The blobs that replace others in it. */
 	readonly cleaned: readonly CleanedBlob[];
@@ -176,7 +176,8 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 	const loose = looseIds(store).filter((oid) => present.has(oid));
 	const result = {
 		map,
-		commits: made.commits,
+		// A copy: applying the map continues with the same rewriter, and adds commits of other branches.
+		commits: [...made.commits.keys()],
 		total: order.length,
 		cleaned: Object.entries(map.blobs).map(([before, oid]) => ({ oid, size: hits.get(before)?.length ?? 0 })),
 		binary: [...binary].filter((oid) => met.has(oid)),
