@@ -30,6 +30,8 @@ function talk(
 	let output = "";
 	let read = 0;
 	let asked = 0;
+	// Bash can miss one that comes between its question and its read: a person types it again.
+	let again: NodeJS.Timeout | undefined;
 	child.stdout.setEncoding("utf8").on("data", (text: string) => {
 		output += text;
 		const next = answers[asked];
@@ -37,9 +39,15 @@ function talk(
 			read = output.length;
 			asked++;
 			child.stdin.write(next[1]);
+			if (next[1].endsWith("\x03")) again = setInterval(() => child.stdin.write("\x03"), 5_000);
 		}
 	});
-	return new Promise((resolve) => child.on("close", (code) => resolve({ code, output, asked, echo: !/^no echo\r?$/m.test(output) })));
+	return new Promise((resolve) =>
+		child.on("close", (code) => {
+			clearInterval(again);
+			resolve({ code, output, asked, echo: !/^no echo\r?$/m.test(output) });
+		}),
+	);
 }
 
 const files = (where: string) => fs.readdirSync(where, { recursive: true, encoding: "utf8" }).sort();
