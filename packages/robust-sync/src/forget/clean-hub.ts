@@ -29,9 +29,9 @@ import { type ForgetMap, removesPaths } from "./forget-map.ts";
 import type { Rewritten } from "./rewrite-all.ts";
 import { formsOf, holds, type Values } from "./value.ts";
 
-// On a hub only objects of a list are removed: those that the maps name, those that hold a value, and the commits that a map replaced (a
+// On a hub only objects of a list are removed: those that the maps name, those that hold a value, and the commits that a map replaced, with their trees if it removes a path (a
 // shallow clone that begins with one of them could not be completed from a hub that has it without its blobs). Of these only what no ref needs. All
-// others stay, old trees too: pushes run at any time, and whatever came meanwhile must not depend on what was listed before.
+// others stay, other old trees too: pushes run at any time, and whatever came meanwhile must not depend on what was listed before.
 
 const byHand = "on the hub, run: git reflog expire --expire=now --all && git gc --prune=now (a git host: ask its support)";
 const later = "the hub is in use (a garbage collection, or a push): the next cycle of any node beside it removes the old objects there";
@@ -117,14 +117,22 @@ async function presentIn(hub: Repository, oids: readonly Oid[]): Promise<Oid[]> 
 	return oids.filter((_oid, index) => infos[index] !== null);
 }
 
-/** The commits that maps replaced: the history of the old tip without that of the new one, and without that of any ref. @throws GitError */
-async function replacedCommits(hub: Repository, maps: readonly ForgetMap[]): Promise<Oid[]> {
+/**
+ * The commits that maps replaced: the history of the old tip without that of the new one, and without that of any ref. With their trees, if a
+ * map removes paths. @throws GitError
+ */
+async function replacedObjects(hub: Repository, maps: readonly ForgetMap[]): Promise<Oid[]> {
 	const present = new Set(await presentIn(hub, [...new Set(maps.flatMap(({ from, to }) => [from, to]))]));
 	const both = maps.filter(({ from, to }) => from !== to && present.has(from) && present.has(to));
 	if (both.length === 0) return [];
 	const ends = both.flatMap(({ from, to }) => [from, `^${to}`]);
 	// An earlier removal may have taken some of them: git lists those before the first that is missing.
-	const { stdout } = await hub.run(["rev-list", "--stdin", "--not", "--all"], { input: [...ends, ""].join("\n"), accept: [0, 128] });
+	// Names of forgotten files are in trees.
+	const withTrees = removesPaths(both) ? ["--objects", "--no-object-names", "--missing=allow-any"] : [];
+	const { stdout } = await hub.run(["rev-list", ...withTrees, "--stdin", "--not", "--all"], {
+		input: [...ends, ""].join("\n"),
+		accept: [0, 128],
+	});
 	return stdout.toString("latin1").split("\n").filter(Boolean);
 }
 
@@ -177,7 +185,7 @@ async function cleanRemote(
 		if (lock !== null && existsSync(path.join(hub.commonDirectory, givenRef))) await hub.run(["update-ref", "-d", givenRef]);
 		const values = applied?.values ?? (await deriveValues(hub, maps));
 		const holders = await holdersAmong(hub, await unknownIn(hub, repository, applied), values);
-		const replaced = await replacedCommits(hub, maps);
+		const replaced = await replacedObjects(hub, maps);
 		const own = applied === null ? [] : [...applied.blobs.keys(), ...applied.messages];
 		const forgotten = new OidSet(idLengthOf(hub), [...named, ...own, ...holders, ...replaced]);
 		const isExamined = head !== null && applied?.isClean(head) === true && !removesPaths(maps);
