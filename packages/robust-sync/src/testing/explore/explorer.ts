@@ -232,10 +232,10 @@ export class Batch {
 }
 
 /**
- * The number of paths in one checkout, and of traces with wider acts one after the other in one workspace. Of more than 500 files that a
- * checkout has just placed, git reads all: the calls of one path would depend on how many others there are.
+ * The number of traces in one checkout, each with one path or two, and of traces with wider acts one after the other in one workspace. Of
+ * more than 500 files that a checkout has just placed, git reads all: the calls of one path would depend on how many others there are.
  */
-const pathsAtOnce = 450;
+const tracesAtOnce = 240;
 const wideInARow = 20;
 
 /**
@@ -251,7 +251,7 @@ export async function explore(
 	for (const way of ways) {
 		for (const wide of [false, true]) {
 			const chosen = traces.filter((trace) => isWide(trace) === wide && (trace.way ?? "exchange") === way);
-			const size = wide ? wideInARow : pathsAtOnce;
+			const size = wide ? wideInARow : tracesAtOnce;
 			for (let start = 0; start < chosen.length && !stop(); start += size) {
 				const found = await new Batch(chosen.slice(start, start + size), way === "exchange").run();
 				outcomes.push(...found);
