@@ -1,6 +1,8 @@
 // The extension TREE of an index (gitformat-index(5), "Cache tree"): the tree that a directory's entries make, for git to reuse. A directory
 // with a changed entry has none until git writes trees again.
 
+import { directoriesAbove } from "../paths/git-path.ts";
+
 /** A directory: the number of entries below it and its tree, or -1 and none. */
 interface CachedTree {
 	readonly name: string;
@@ -38,9 +40,7 @@ export function invalidateTrees(bytes: Buffer, changed: readonly string[], hashB
 	if (bytes.length === 0) return bytes;
 	const found = read(bytes, 0, hashBytes);
 	if (found === null || found.end !== bytes.length || found.tree.name !== "") return null;
-	const [leaves, invalid] = [new Set(changed), new Set([""])];
-	for (const name of changed)
-		for (let slash = name.indexOf("/"); slash >= 0; slash = name.indexOf("/", slash + 1)) invalid.add(name.slice(0, slash));
+	const [leaves, invalid] = [new Set(changed), new Set(["", ...changed.flatMap(directoriesAbove)])];
 	const written: Buffer[] = [];
 	const write = ({ name, count, oid, below }: CachedTree, directory: string): void => {
 		const prefix = directory === "" ? "" : `${directory}/`;

@@ -1,15 +1,18 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs";
-import path from "node:path";
 import { mayWriteLoose } from "../objects/loose-objects.ts";
+import type { TreeEntry } from "../objects/merge-tree.ts";
 import { idLengthOf } from "../objects/object-id.ts";
+import { directoriesAbove } from "../paths/git-path.ts";
+import { replaceLocked } from "../process/lock-files.ts";
 import type { Repository } from "../process/repository.ts";
 import { invalidateTrees } from "./cached-trees.ts";
 import {
-	directoryMode,
+	entryToWrite,
 	headerBytes,
 	type IndexEntry,
 	type IndexEntryAt,
+	isUnmerged,
 	modeAt,
 	mtimeAt,
 	readIndexEntries,
@@ -23,8 +26,6 @@ import {
 /** At most this many entries are written here. */
 const fewEntries = 64;
 
-const indexFileOf = ({ env, gitDirectory }: Repository) => env.GIT_INDEX_FILE ?? path.join(gitDirectory, "index");
-
 /**
  * Replaces the index by what `change` makes of it. As git does when it writes an index, entries of the second in which the old index was
  * written are marked to be compared again.
@@ -37,21 +38,12 @@ export function rewriteIndex(
 	largestBytes: number,
 	change: (index: Buffer, entries: readonly IndexEntryAt[]) => Buffer | null,
 ): boolean {
-	const [file, hashBytes] = [indexFileOf(repository), idLengthOf(repository)];
-	const lock = `${file}.lock`;
+	const [file, hashBytes] = [repository.indexFile, idLengthOf(repository)];
 	const before = fs.lstatSync(file, { throwIfNoEntry: false });
 	// git would follow a link, and lock its target.
 	if (before?.isFile() !== true) return false;
-	let descriptor: number;
-	try {
-		descriptor = fs.openSync(lock, "wx", before.mode & 0o777);
-	} catch (error) {
-		if (["EEXIST", "ENOENT"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
-		throw error;
-	}
-	let isWritten = false;
-	try {
-		// Under the lock: another git may have replaced it meanwhile.
+	return replaceLocked(file, before.mode & 0o777, (descriptor) => {
+		// Another git may have replaced it before the lock.
 		const { size, mtimeNs } = fs.statSync(file, { bigint: true });
 		if (size > largestBytes) return false;
 		const old = fs.readFileSync(file);
@@ -67,17 +59,12 @@ export function rewriteIndex(
 		if (isHashed) createHash(repository.objectFormat).update(index.subarray(0, -hashBytes)).digest().copy(hash);
 		else hash.fill(0);
 		fs.writeFileSync(descriptor, index);
-		fs.renameSync(lock, file);
-		isWritten = true;
 		return true;
-	} finally {
-		fs.closeSync(descriptor);
-		if (!isWritten) fs.rmSync(lock, { force: true });
-	}
+	});
 }
 
 /** A new entry without times and bits, as `git update-index --index-info` writes it. */
-function entryBytes(name: string, { mode, oid }: NonNullable<IndexEntry["entry"]>, hashBytes: number): Buffer {
+function entryBytes(name: string, { mode, oid }: TreeEntry, hashBytes: number): Buffer {
 	const nameAt = statBytes + hashBytes + 2;
 	// At least one NUL ends the name, and the length of an entry is a multiple of eight.
 	const bytes = Buffer.alloc((nameAt + name.length + 8) & ~7);
@@ -86,11 +73,6 @@ function entryBytes(name: string, { mode, oid }: NonNullable<IndexEntry["entry"]
 	bytes.writeUInt16BE(Math.min(name.length, 0xfff), nameAt - 2);
 	bytes.write(name, nameAt, "latin1");
 	return bytes;
-}
-
-/** The paths of the directories above a path. */
-function* above(name: string): Generator<string> {
-	for (let slash = name.indexOf("/"); slash >= 0; slash = name.indexOf("/", slash + 1)) yield name.slice(0, slash);
 }
 
 /** The extensions of an index after these changes; null: some extension is not known here, and may depend on the entries. */
@@ -120,17 +102,15 @@ function extensionsAfter(index: Buffer, start: number, changed: readonly string[
 /** The index after these changes; null: git must write it. */
 function edited(index: Buffer, entries: readonly IndexEntryAt[], changes: readonly IndexEntry[], hashBytes: number): Buffer | null {
 	// Prefixes are compressed in version 4.
-	if (index.readUInt32BE(4) > 3 || entries.some(({ flags }) => (flags & 0x3000) !== 0)) return null;
-	const puts = new Map(
-		changes.flatMap(({ path: name, entry }) => (entry && entry.mode !== directoryMode ? [[name as string, entry] as const] : [])),
-	);
-	const replaced = new Set<string>(changes.map((change) => change.path));
+	if (index.readUInt32BE(4) > 3 || entries.some(isUnmerged)) return null;
+	const puts = new Map<string, TreeEntry>();
+	for (const change of changes) {
+		const entry = entryToWrite(change);
+		if (entry) puts.set(change.path, entry);
+	}
 	// A file takes the place of a directory, or the other way round.
-	for (const name of puts.keys()) for (const directory of above(name)) replaced.add(directory);
-	const isBelowPut = (name: string) => {
-		for (const directory of above(name)) if (puts.has(directory)) return true;
-		return false;
-	};
+	const replaced = new Set([...changes.map((change): string => change.path), ...[...puts.keys()].flatMap(directoriesAbove)]);
+	const isBelowPut = (name: string) => directoriesAbove(name).some((directory) => puts.has(directory));
 	const endOf = ({ at, end }: IndexEntryAt) => at + ((end - at + 8) & ~7);
 	const last = entries.at(-1);
 	const gone = entries.filter(({ path: name }) => replaced.has(name) || isBelowPut(name));

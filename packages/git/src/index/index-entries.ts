@@ -1,16 +1,17 @@
+import type { TreeEntry } from "../objects/merge-tree.ts";
+import { directoryMode } from "../objects/tree-entries.ts";
 import type { GitPath } from "../paths/git-path.ts";
-import type { Oid } from "../process/repository.ts";
 
 // The entries of an index (gitformat-index(5)).
 
 /** What one path of the index becomes; null, or an entry of a directory: it is removed. */
 export interface IndexEntry {
 	readonly path: GitPath;
-	readonly entry: { readonly mode: string; readonly oid: Oid } | null;
+	readonly entry: TreeEntry | null;
 }
 
-/** The mode of a directory in a tree. git would take it as a sparse directory, and spoil the names below it. */
-export const directoryMode = "040000";
+/** The entry to write; null: none. git would take a directory as a sparse one, and spoil the names below it. */
+export const entryToWrite = ({ entry }: IndexEntry): TreeEntry | null => (entry?.mode === directoryMode ? null : entry);
 
 /** Parsing a larger index takes longer than a process that lists or writes some paths. */
 export const smallIndexBytes = 1_048_576;
@@ -32,6 +33,9 @@ export interface IndexEntryAt {
 	/** The extended flags; 0: it has none. */
 	readonly moreFlags: number;
 }
+
+/** Whether an entry is one of the versions of a path that is not merged. */
+export const isUnmerged = ({ flags }: Pick<IndexEntryAt, "flags">): boolean => (flags & 0x3000) !== 0;
 
 /** The entries of an index: where each begins, and its path with one character for each byte. Null: it is of a form that is not known here. */
 export function readIndexEntries(index: Buffer, hashBytes: number): IndexEntryAt[] | null {

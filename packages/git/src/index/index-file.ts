@@ -8,7 +8,7 @@ import { type GitPath, gitPathList } from "../paths/git-path.ts";
 import { GitError } from "../process/errors.ts";
 import { type Oid, Repository } from "../process/repository.ts";
 import { editSmallIndex } from "./edit-index.ts";
-import { directoryMode, type IndexEntry } from "./index-entries.ts";
+import { entryToWrite, type IndexEntry } from "./index-entries.ts";
 import type { IndexFlags } from "./index-flags.ts";
 
 /**
@@ -76,8 +76,10 @@ function* indexInfo(entries: readonly IndexEntry[], zeroOid: Oid): Generator<Buf
 	const lines: string[] = [];
 	const piece = () => Buffer.from(lines.splice(0).join(""), "latin1");
 	for (const { path: name } of entries) if (lines.push(`0 ${zeroOid}\t${name}\0`) >= entriesAPiece) yield piece();
-	for (const { path: name, entry } of entries)
-		if (entry && entry.mode !== directoryMode && lines.push(`${entry.mode} ${entry.oid}\t${name}\0`) >= entriesAPiece) yield piece();
+	for (const each of entries) {
+		const entry = entryToWrite(each);
+		if (entry && lines.push(`${entry.mode} ${entry.oid}\t${each.path}\0`) >= entriesAPiece) yield piece();
+	}
 	yield piece();
 }
 

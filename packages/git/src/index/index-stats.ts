@@ -1,11 +1,10 @@
 import fs from "node:fs";
-import path from "node:path";
 import type { TreeEntry } from "../objects/merge-tree.ts";
 import { idLengthOf } from "../objects/object-id.ts";
 import { type GitPath, splitRecords } from "../paths/git-path.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 import { rewriteIndex } from "./edit-index.ts";
-import { type IndexEntryAt, modeAt, mtimeAt, readIndexEntries, smallIndexBytes, statBytes } from "./index-entries.ts";
+import { type IndexEntryAt, isUnmerged, modeAt, mtimeAt, readIndexEntries, smallIndexBytes, statBytes } from "./index-entries.ts";
 
 // gitformat-index(5). The entries that we write have no times (`update-index --index-info`), so that the next git that reads the working
 // tree reads each file once, to learn that it is unchanged. That read would be taken for one of a program.
@@ -30,9 +29,8 @@ function readIndexIfKnown(repository: Repository, largestBytes: number): readonl
 }
 
 function readIndexUpTo(repository: Repository, largestBytes: number): Buffer | null {
-	const file = repository.env.GIT_INDEX_FILE ?? path.join(repository.gitDirectory, "index");
-	const size = fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0;
-	return size > 0 && size <= largestBytes ? fs.readFileSync(file) : null;
+	const size = fs.statSync(repository.indexFile, { throwIfNoEntry: false })?.size ?? 0;
+	return size > 0 && size <= largestBytes ? fs.readFileSync(repository.indexFile) : null;
 }
 
 /** Those of some paths that the index has, of whatever stage. @throws GitError, the file system's error */
@@ -50,16 +48,11 @@ export function entriesWithoutStats(repository: Repository): Map<string, TreeEnt
 	const [index, hashBytes] = [readIndexUpTo(repository, largestIndexBytes), idLengthOf(repository)];
 	const found = new Map<string, TreeEntry>();
 	if (index === null) return found;
-	for (const { at, path: name, flags } of readIndexEntries(index, hashBytes) ?? []) {
-		if ((flags & 0x3000) !== 0 || index.readUInt32BE(at + mtimeAt) !== 0) continue;
-		const oid = index.toString("hex", at + statBytes, at + statBytes + hashBytes);
-		found.set(name, {
-			mode: index
-				.readUInt32BE(at + modeAt)
-				.toString(8)
-				.padStart(6, "0"),
-			oid,
-		});
+	for (const entry of readIndexEntries(index, hashBytes) ?? []) {
+		const { at, path: name } = entry;
+		if (isUnmerged(entry) || index.readUInt32BE(at + mtimeAt) !== 0) continue;
+		const [mode, oid] = [index.readUInt32BE(at + modeAt), index.toString("hex", at + statBytes, at + statBytes + hashBytes)];
+		found.set(name, { mode: mode.toString(8).padStart(6, "0"), oid });
 	}
 	return found;
 }
@@ -75,11 +68,12 @@ export function writeIndexStats(repository: Repository, files: readonly KnownFil
 	const hashBytes = idLengthOf(repository);
 	const known = new Map<string, KnownFile>(files.map((each) => [each.path, each]));
 	return rewriteIndex(repository, largestIndexBytes, (index, entries) => {
-		for (const { at, path: name, flags } of entries) {
+		for (const entry of entries) {
+			const { at, path: name } = entry;
 			const each = known.get(name);
 			const isSame =
 				each !== undefined &&
-				(flags & 0x3000) === 0 &&
+				!isUnmerged(entry) &&
 				index.readUInt32BE(at + modeAt) === Number.parseInt(each.mode, 8) &&
 				index.toString("hex", at + statBytes, at + statBytes + hashBytes) === each.oid;
 			if (isSame) writeStats(index, at, each.stats);

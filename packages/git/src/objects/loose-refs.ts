@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
+import { replaceLocked } from "../process/lock-files.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 import { mayWriteLoose, readLooseObject } from "./loose-objects.ts";
 
@@ -51,32 +52,22 @@ export function moveLooseRef(repository: Repository, ref: string, after: Oid, be
 	// With hooks, reference-transaction may be one.
 	if (hooks || !mayWriteLoose(repository) || config.has("extensions.refstorage") || !ref.startsWith("refs/heads/")) return false;
 	const file = path.join(commonDirectory, ref);
-	const lock = `${file}.lock`;
 	const who = committer(repository);
 	const logs = reflogs(repository, ref);
 	if (who === null || logs === null || readLooseObject(repository, after)?.type !== "commit") return false;
-	let descriptor: number;
 	try {
-		descriptor = fs.openSync(lock, "wx", 0o666);
-	} catch {
-		return false;
-	}
-	let isMoved = false;
-	try {
-		// Under the lock: it may have moved meanwhile.
-		if (readIfFile(file)?.trim() !== before) return false;
-		fs.writeSync(descriptor, `${after}\n`);
-		fs.fsyncSync(descriptor);
-		const date = new Date();
-		const line = `${before} ${after} ${who} ${Math.floor(date.getTime() / 1000)} ${timeZone(date)}\t${reason}\n`;
-		for (const log of logs) fs.appendFileSync(log, line);
-		fs.renameSync(lock, file);
-		isMoved = true;
+		return replaceLocked(file, 0o666, (descriptor) => {
+			// It may have moved before the lock.
+			if (readIfFile(file)?.trim() !== before) return false;
+			fs.writeSync(descriptor, `${after}\n`);
+			fs.fsyncSync(descriptor);
+			const date = new Date();
+			const line = `${before} ${after} ${who} ${Math.floor(date.getTime() / 1000)} ${timeZone(date)}\t${reason}\n`;
+			for (const log of logs) fs.appendFileSync(log, line);
+			return true;
+		});
 	} catch {
 		// git meets the same obstacle, and its failure has a code.
-	} finally {
-		if (!isMoved) fs.rmSync(lock, { force: true });
-		fs.closeSync(descriptor);
+		return false;
 	}
-	return isMoved;
 }

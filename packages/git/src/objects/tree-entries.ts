@@ -37,6 +37,9 @@ export interface TreeItem {
 	readonly oid: Oid;
 }
 
+/** The mode of a directory as git prints it. */
+export const directoryMode = "040000";
+
 export const isDirectory = ({ mode }: TreeItem): boolean => /^0*40000$/.test(mode);
 
 /** git sorts a directory as if its name ended with a slash. */

@@ -6,11 +6,9 @@ import type { TreeEntry } from "./merge-tree.ts";
 import type { FileChange } from "./new-commit.ts";
 import { type NewObject, objectOid } from "./object-id.ts";
 import { type ObjectReader, withObjectReader } from "./object-reader.ts";
-import { isDirectory, parseTree, sortKey, type TreeItem, treeContent } from "./tree-entries.ts";
+import { directoryMode, isDirectory, parseTree, sortKey, type TreeItem, treeContent } from "./tree-entries.ts";
 
 // Trees (gitformat-tree: entries of "<mode> <name>\0<binary id>"), read and made without a git process for each.
-
-const directoryMode = "040000";
 
 /** The entries of a tree by name. @throws GitError CORRUPT_REPOSITORY */
 function entriesOf(content: Buffer, oid: Oid): Map<string, TreeItem> {
@@ -134,7 +132,7 @@ export async function readTreePaths(repository: Repository, commit: Oid, names: 
 
 /** The files, links and submodules that a commit or tree has at some paths. A path that is a directory there has none. @throws GitError */
 export async function readTreeFiles(repository: Repository, commit: Oid, names: readonly GitPath[]): Promise<Map<GitPath, TreeEntry>> {
-	return new Map([...(await readTreePaths(repository, commit, names))].filter(([, { mode }]) => mode !== "040000"));
+	return new Map([...(await readTreePaths(repository, commit, names))].filter(([, { mode }]) => mode !== directoryMode));
 }
 
 /** Makes trees from others by changes of files. Nothing is written: `objects` has what is new. */

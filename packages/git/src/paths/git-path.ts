@@ -93,10 +93,10 @@ export function gitPathList(names: Iterable<GitPath>): Buffer {
 }
 
 /** The directories above a path, the topmost first. */
-export function directoriesAbove(name: GitPath): GitPath[] {
-	const found: GitPath[] = [];
+export function directoriesAbove<Name extends string>(name: Name): Name[] {
+	const found: Name[] = [];
 	for (let slash = name.indexOf("/"); slash >= 0 && slash < name.length - 1; slash = name.indexOf("/", slash + 1))
-		found.push(name.slice(0, slash) as GitPath);
+		found.push(name.slice(0, slash) as Name);
 	return found;
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, statSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
 import type { Repository } from "./repository.ts";
 
@@ -109,4 +109,31 @@ export function setAsideLockFile(repository: Repository, file: string, inode: nu
 	for (let number = 1; existsSync(destination); number++) destination = `${plain}-${number}`;
 	renameSync(file, destination);
 	return destination;
+}
+
+/**
+ * Replaces a file of a repository as git does: under its lock file, which then takes its place.
+ * @param mode of the new file @param write receives the descriptor of the new file; false: the old file stays
+ * @returns whether it was replaced; not if another git holds the lock, or the directory is missing @throws what `write` throws; the file system's error
+ */
+export function replaceLocked(file: string, mode: number, write: (descriptor: number) => boolean): boolean {
+	const lock = `${file}.lock`;
+	let descriptor: number;
+	try {
+		descriptor = openSync(lock, "wx", mode);
+	} catch (error) {
+		if (["EEXIST", "ENOENT"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
+		throw error;
+	}
+	let isReplaced = false;
+	try {
+		if (write(descriptor)) {
+			renameSync(lock, file);
+			isReplaced = true;
+		}
+	} finally {
+		closeSync(descriptor);
+		if (!isReplaced) rmSync(lock, { force: true });
+	}
+	return isReplaced;
 }

@@ -65,7 +65,7 @@ export class Repository {
 	readonly env: Readonly<Record<string, string>>;
 	readonly onProgress: OnProgress;
 
-	constructor(fields: Omit<Repository, "run" | "emptyTree" | "zeroOid">) {
+	constructor(fields: Omit<Repository, "run" | "indexFile" | "emptyTree" | "zeroOid">) {
 		this.root = fields.root;
 		this.gitDirectory = fields.gitDirectory;
 		this.commonDirectory = fields.commonDirectory;
@@ -79,6 +79,11 @@ export class Repository {
 		this.onProgress = fields.onProgress;
 	}
 
+	/** The index that git commands read and write. */
+	get indexFile(): string {
+		return this.env.GIT_INDEX_FILE ?? path.join(this.gitDirectory, "index");
+	}
+
 	/**
 	 * Runs git on this repository (see runGit); again where another git held a lock for a moment (a person's `git status` does), and
 	 * where a file shrank under it: git maps files into memory, and one that its writer empties meanwhile kills it by SIGBUS
@@ -90,7 +95,7 @@ export class Repository {
 		// The first attempt uses up an iterator or a stream. An iterable that returns a new iterator each time can be read again.
 		const isReusable = input === undefined || typeof input === "string" || !("next" in input || "pipe" in input);
 		const repeatable = onOutput === undefined && outputTo === undefined && isReusable;
-		const lock = `${this.env.GIT_INDEX_FILE ?? path.join(this.gitDirectory, "index")}.lock`;
+		const lock = `${this.indexFile}.lock`;
 		const started = performance.now();
 		for (let attempt = 1; ; attempt++) {
 			try {

@@ -1,11 +1,8 @@
 import fs from "node:fs";
 import { lstatIfThere } from "@robust-sync/system/lstat";
-
 import { type FileExchanger, returnExchanger, takeExchanger } from "../files/exchange-files.ts";
 import { hasModes } from "../files/file-modes.ts";
-
 import { type Found, isContent, isGone, peek } from "../files/on-disk.ts";
-
 import { carryBits } from "../files/permissions.ts";
 import type { TreeChange } from "../objects/diff.ts";
 import { displayPath, fileSystemPath, type GitPath } from "../paths/git-path.ts";
