@@ -1,6 +1,7 @@
+import { joined } from "@robust-sync/secrets/sqlite-format";
 import { firstDifference, hasFixedPlaces, sizedPlaceholder, sizedPlacesAt } from "./binary-value.ts";
 import { type BrokenForm, brokenForm, brokenPlaces, withoutBreaks, withoutBroken } from "./broken-value.ts";
-import { chainsOf, joined, offsetIn, putJoined } from "./sqlite-chains.ts";
+import { chainsOf, offsetIn, putJoined } from "./sqlite-chains.ts";
 
 /** One form of a value in files, each with its own placeholder, which determines the length of the value. */
 interface Form {
