@@ -54,4 +54,17 @@ describe("search", () => {
 		expect(finder.inspect(content, undefined, ({ rule }) => rule === slowRule).matches).toEqual([]);
 		expect(finder.matches(Buffer.from("no literal")).length).toBe(1);
 	});
+
+	test("finder: no CPU time left within an unescaped text → its search ends", () => {
+		const content = Buffer.from("\\u0070assword\\u003d ".repeat(40_000));
+		const cpuOf = (mostMs: number) => {
+			const start = process.cpuUsage();
+			const found = new SecretFinder([], mostMs).matches(content).map(({ rule }) => rule);
+			const { user, system } = process.cpuUsage(start);
+			return { found, cpu: user + system };
+		};
+		const [whole, limited] = [cpuOf(60_000), cpuOf(100)];
+		expect([whole.found, limited.found]).toEqual([[], [slowRule]]);
+		expect(limited.cpu).toBeLessThan(0.7 * whole.cpu);
+	});
 });

@@ -1,8 +1,11 @@
-/** Calls between two looks at the clock. */
+/** Calls between two reads of the clock. */
 const callsAtOnce = 256;
 
-/** Whether some CPU time has passed. The process's: a busy machine does not count. @returns a function; it looks at the clock rarely, or now */
-export function cpuLimit(cpuMs: number): (now?: boolean) => boolean {
+/** Whether the time is over. @param now reads the clock in any case; default: with some of the calls */
+export type IsOver = (now?: boolean) => boolean;
+
+/** A limit of the CPU time of this process from now on, which a busy machine does not shorten. @param cpuMs milliseconds */
+export function cpuLimit(cpuMs: number): IsOver {
 	const start = process.cpuUsage();
 	let count = 0;
 	let isOver = false;

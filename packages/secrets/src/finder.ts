@@ -1,6 +1,6 @@
 import { createHash, createHmac } from "node:crypto";
 import { assignments } from "./assignments.ts";
-import { cpuLimit } from "./cpu-limit.ts";
+import { cpuLimit, type IsOver } from "./cpu-limit.ts";
 import {
 	base64Spellings,
 	type Derived,
@@ -180,7 +180,7 @@ export class SecretFinder {
 			() => places.documents.flatMap((offset) => kubernetesTexts(text, offset)),
 		]) {
 			if (found.length >= limit || isOver(true)) break;
-			for (const { text: derived, at } of derive()) this.#searchDerived({ text: derived, at, end: at + 1 }, found, limit, skipping);
+			for (const { text: derived, at } of derive()) this.#searchDerived({ text: derived, at, end: at + 1 }, found, limit, skipping, isOver);
 		}
 		if (isOver()) {
 			const value = createHash("sha256").update(bytes).digest("hex");
@@ -196,9 +196,16 @@ export class SecretFinder {
 	}
 
 	/** Searches a derived text. A match gets the place in the content where that text begins. */
-	#searchDerived({ text, at, end }: Derived & { readonly end: number }, found: Match[], limit: number, skipping: Skipping): void {
+	#searchDerived(
+		{ text, at, end }: Derived & { readonly end: number },
+		found: Match[],
+		limit: number,
+		skipping: Skipping,
+		isOver: IsOver,
+	): void {
+		if (isOver()) return;
 		// Most of the text is in the content as it is, where its secrets were found already.
-		for (const match of this.#search(Buffer.from(text, "latin1"), text, limit, null, skipping)) {
+		for (const match of this.#search(Buffer.from(text, "latin1"), text, limit, null, skipping, isOver)) {
 			// Another rule's match does not cover an own secret: a file that is synced may allow that match.
 			const covers = ({ rule, value }: Match) => value === match.value && (rule === match.rule || !match.rule.startsWith(ownRule));
 			if (!found.some(covers) && !skipping.skipped.some(covers)) found.push({ ...match, start: at, end });
@@ -206,14 +213,7 @@ export class SecretFinder {
 	}
 
 	/** @param places collects places, and base64 is decoded; null: the text is derived already */
-	#search(
-		bytes: Uint8Array,
-		text: string,
-		limit: number,
-		places: Places | null,
-		skipping: Skipping,
-		isOver: (now?: boolean) => boolean = () => false,
-	): Match[] {
+	#search(bytes: Uint8Array, text: string, limit: number, places: Places | null, skipping: Skipping, isOver: IsOver): Match[] {
 		const found: Match[] = [];
 		/** Matches, including skipped ones. */
 		const met: Match[] = [];
@@ -255,7 +255,7 @@ export class SecretFinder {
 				if (places !== null && offset >= decodedTo) {
 					const decoded = decodedAround(text, offset, encoded[literal - ruleCount]!);
 					decodedTo = decoded.end;
-					this.#searchDerived(decoded, found, limit, skipping);
+					this.#searchDerived(decoded, found, limit, skipping, isOver);
 				}
 			} else {
 				const rule = all[ruleOf[literal]!]!;
