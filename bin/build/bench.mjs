@@ -1,9 +1,10 @@
-// Measures: `npm run bench [-- name…]`. Each bench/<name>.ts runs in a process of its own; tables are printed, and written to bench/results/ as JSON.
+// Measures: `npm run bench [-- NAME…]`. Each bench/<name>.ts runs in a process of its own; tables are printed, and written to bench/results/ as JSON.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { readArguments } from "./arguments.mjs";
 import { root } from "./bootstrap.mjs";
 import { build } from "./build.mjs";
 
@@ -39,7 +40,8 @@ function machine() {
 	};
 }
 
-function runOne(name) {
+/** @param flags options for the bench, in BENCH_FLAGS @returns whether it succeeded */
+function runOne(name, flags) {
 	const started = performance.now();
 	const file = path.join(results, `${name}.json`);
 	const { status } = spawnSync(
@@ -59,32 +61,45 @@ function runOne(name) {
 	return true;
 }
 
-const args = process.argv.slice(2);
-/** `--json` prints one document in place of tables; other options are passed to the bench. */
-const flags = args.filter((arg) => /^--(json|install|only=.*|commits=\d+)$/.test(arg));
-if (args[0] === "--one") {
-	const [, name, file] = args;
-	const before = machine();
-	const { run } = await import(pathToFileURL(path.join(benches, `${name}.ts`)).href);
-	writeFileSync(file, `${JSON.stringify({ ...(await run()), at: new Date().toISOString(), machine: before }, null, "\t")}\n`);
-	process.exit(0);
-} else {
-	const all = benchNames();
-	const named = args.filter((arg) => !flags.includes(arg));
-	const unknown = named.filter((name) => !all.includes(name));
-	if (unknown.length > 0) {
-		process.stderr.write(`no bench '${unknown[0]}': ${all.join(", ")}\n`);
-		process.exit(2);
-	}
+const usage = `usage: npm run bench -- [NAME…] [--json] [--install] [--only=PART,…] [--commits=N]
+  NAME       ${benchNames().join(", ")} (default: all)
+  --json     prints one document in place of tables
+  --install  peers: installs what is missing, from Debian
+  --only     peers, scale: takes some parts
+  --commits  forget: length of the history
+`;
+
+const options = { json: { type: "boolean" }, install: { type: "boolean" }, only: { type: "string" }, commits: { type: "string" } };
+
+function problemOf(_values, names) {
+	const unknown = names.find((name) => !benchNames().includes(name));
+	return unknown === undefined ? null : `no bench '${unknown}'`;
+}
+
+/** Runs the named benches, one after the other, all by default. @returns the exit code */
+async function main({ values, positionals }) {
+	const flags = Object.entries(values).map(([name, value]) => (value === true ? `--${name}` : `--${name}=${value}`));
 	await build();
 	mkdirSync(results, { recursive: true });
-	const chosen = named.length > 0 ? named : all;
-	const failed = chosen.filter((name) => !runOne(name));
-	if (flags.includes("--json")) {
+	const chosen = positionals.length > 0 ? positionals : benchNames();
+	const failed = chosen.filter((name) => !runOne(name, flags));
+	if (values.json) {
 		const tables = chosen
 			.filter((name) => !failed.includes(name))
 			.map((name) => JSON.parse(readFileSync(path.join(results, `${name}.json`), "utf8")));
 		process.stdout.write(`${JSON.stringify(tables, null, "\t")}\n`);
 	}
-	process.exitCode = failed.length === 0 ? 0 : 1;
+	return failed.length === 0 ? 0 : 1;
+}
+
+if (process.argv[2] === "--one") {
+	const [name, file] = process.argv.slice(3);
+	const before = machine();
+	const { run } = await import(pathToFileURL(path.join(benches, `${name}.ts`)).href);
+	writeFileSync(file, `${JSON.stringify({ ...(await run()), at: new Date().toISOString(), machine: before }, null, "\t")}\n`);
+	// What a bench left open must not keep the next one waiting.
+	process.exit(0);
+} else {
+	const found = readArguments({ usage, options, positionals: true, problemOf });
+	if (found !== null) process.exitCode = await main(found);
 }

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { readArguments } from "./arguments.mjs";
 import { bootstrap, root } from "./bootstrap.mjs";
 import { writeDocuments } from "./documents.mjs";
 import { sbom } from "./sbom.mjs";
@@ -192,7 +193,13 @@ export async function buildOnce() {
 	}
 }
 
+const usage = `usage: npm run build -- [--if-missing | --to-pack]
+  --if-missing  builds only what was never built
+  --to-pack     keeps no parts of earlier builds
+`;
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-	if (process.argv.includes("--if-missing")) await buildOnce();
-	else await build(process.argv.includes("--to-pack") ? { keepMs: 0 } : {});
+	const found = readArguments({ usage, options: { "if-missing": { type: "boolean" }, "to-pack": { type: "boolean" } } });
+	if (found?.values["if-missing"]) await buildOnce();
+	else if (found !== null) await build(found.values["to-pack"] ? { keepMs: 0 } : {});
 }

@@ -277,6 +277,8 @@ const steps = {
 	slow: () => testSuite("slow", "slow suite", { limitMs: 46 * minutes, env: { MERGE_RUNS: "3000", SLOW_SHARE: "0.15" } }),
 	nodes: () => fastOnOtherNodes(fastSeconds),
 };
+const unknown = wanted.filter((name) => !Object.hasOwn(steps, name));
+if (unknown.length > 0) fail(`no step '${unknown[0]}': ${Object.keys(steps).join(", ")}`);
 try {
 	for (const [name, perform] of Object.entries(steps)) if (wanted.length === 0 || wanted.includes(name)) await perform();
 } finally {

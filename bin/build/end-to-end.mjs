@@ -8,10 +8,11 @@ import { sabotagePlugin } from "./sabotage.mjs";
 
 /**
  * Builds, bundles `packages/e2e/src/<name>/main.ts` and runs it to its end.
- * @param sabotage name of the fault in the executables that it gets with --dist
+ * @param run what it reads from its argument, as JSON
+ * @param sabotage name of the fault in the executables that it tests: their directory is `run.system.dist`
  * @returns its exit code
  */
-export async function runEndToEnd(name, args, sabotage) {
+export async function runEndToEnd(name, run, sabotage) {
 	await build();
 	const esbuild = await import("esbuild");
 	// As deep in the tree as its source, which finds bin/ from there.
@@ -31,14 +32,13 @@ export async function runEndToEnd(name, args, sabotage) {
 			},
 			logLevel: "warning",
 		});
-		const more = [];
+		const dist = path.join(directory, "dist");
 		if (sabotage) {
-			const dist = path.join(directory, "dist");
 			mkdirSync(dist);
 			await bundle(dist, root, [sabotagePlugin(sabotage)]);
-			more.push("--dist", dist);
 		}
-		const child = spawn(process.execPath, [outfile, ...args, ...more], { stdio: "inherit" });
+		const argument = JSON.stringify(sabotage ? { ...run, system: { dist } } : run);
+		const child = spawn(process.execPath, [outfile, argument], { stdio: "inherit" });
 		for (const signal of ["SIGTERM", "SIGHUP", "SIGINT"]) process.on(signal, () => child.kill(signal));
 		return await new Promise((resolve) => child.on("close", (status) => resolve(status ?? 1)));
 	} finally {

@@ -54,4 +54,4 @@ async function main() {
 	return (await runExplorer(args, { mutant })).status;
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) process.exit(await main());
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) process.exitCode = await main();

@@ -4,8 +4,8 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, s
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
+import { readArguments } from "./arguments.mjs";
 import { root } from "./bootstrap.mjs";
 import { build, executables } from "./build.mjs";
 
@@ -185,8 +185,16 @@ export function packageDeb(out, version = JSON.parse(readFileSync(path.join(root
 	}
 }
 
+const usage = `usage: npm run package:deb -- [--out DIR] [--version X.Y.Z]
+  --out      directory of the package (default dist/)
+  --version  its version (default: that of package.json)
+`;
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-	const { values } = parseArgs({ options: { out: { type: "string", default: path.join(root, "dist") }, version: { type: "string" } } });
-	await build({ keepMs: 0 });
-	process.stdout.write(`${packageDeb(path.resolve(values.out), values.version)}\n`);
+	const options = { out: { type: "string", default: path.join(root, "dist") }, version: { type: "string" } };
+	const found = readArguments({ usage, options });
+	if (found !== null) {
+		await build({ keepMs: 0 });
+		process.stdout.write(`${packageDeb(path.resolve(found.values.out), found.values.version)}\n`);
+	}
 }

@@ -4,6 +4,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { readArguments } from "./arguments.mjs";
 import { root } from "./bootstrap.mjs";
 
 const columns = 118;
@@ -116,5 +117,7 @@ export async function makePictures(to) {
 	}
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url))
-	await makePictures(path.resolve(process.argv[2] ?? path.join(root, "docs/pictures")));
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+	const found = readArguments({ usage: "usage: npm run pictures -- [DIRECTORY] (default docs/pictures)\n", positionals: true });
+	if (found !== null) await makePictures(path.resolve(found.positionals[0] ?? path.join(root, "docs/pictures")));
+}

@@ -64,4 +64,4 @@ async function main() {
 	});
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.exit(await main());
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = await main();

@@ -1,27 +1,21 @@
 import fs from "node:fs";
-import { parseArgs } from "node:util";
 import { measureHistory } from "./long-history.ts";
 import { plot } from "./plot.ts";
 import { simulateDay } from "./simulated-day.ts";
 
-const { values } = parseArgs({
-	options: {
-		hours: { type: "string", default: "24" },
-		svg: { type: "string" },
-		history: { type: "string" },
-		rounds: { type: "string", default: "30" },
-	},
-});
+// Started by bin/build/soak.mjs, which reads the command line.
+type Run = { readonly history: number; readonly rounds: number } | { readonly hours: number; readonly svg?: string };
+const run = JSON.parse(process.argv[2] as string) as Run;
 const print = (line: string) => process.stdout.write(`${line}\n`);
-if (values.history !== undefined) {
-	const costs = await measureHistory([1, Number(values.history)], Number(values.rounds));
+if ("history" in run) {
+	const costs = await measureHistory([1, run.history], run.rounds);
 	for (const { commits, publishMs, mergeMs } of costs) print(`after ${commits} commits: publish ${publishMs} ms, merge ${mergeMs} ms`);
 	const [first, last] = costs;
 	if (first && last)
 		print(`ratio: publish ${(last.publishMs / first.publishMs).toFixed(2)}, merge ${(last.mergeMs / first.mergeMs).toFixed(2)}`);
 } else {
 	const samples = await simulateDay({
-		hours: Number(values.hours),
+		hours: run.hours,
 		onSample: (sample) =>
 			print(
 				Object.entries(sample)
@@ -31,5 +25,5 @@ if (values.history !== undefined) {
 	});
 	const last = samples.at(-1);
 	const caption = `A simulated day: ${last?.hours} h, ${last?.commits} commits, one change a minute, every ten minutes a conflict`;
-	if (values.svg) fs.writeFileSync(values.svg, plot(samples, caption));
+	if (run.svg) fs.writeFileSync(run.svg, plot(samples, caption));
 }
