@@ -1,5 +1,14 @@
 import fs from "node:fs";
-import { beneath, type GitPath, gitPath, gitPathFromText, isPathAllowed, readDiskFile, textBytes } from "@robust-sync/git";
+import {
+	beneath,
+	type GitPath,
+	gitPath,
+	gitPathFromText,
+	hasOtherNameBelow,
+	isPathAllowed,
+	readDiskFile,
+	textBytes,
+} from "@robust-sync/git";
 import type { Role } from "@robust-sync/resolve";
 import { CommandError, ExitCode } from "@robust-sync/service";
 import { isOwnName, listSavedVersions, type Manifest, type SavedDirectory } from "@robust-sync/workspace";
@@ -67,8 +76,9 @@ interface Obstacle {
 	readonly why: string;
 }
 
-/** Why a path cannot be written: a directory above it is a link or a file now. null: no obstacle. */
+/** Why a path cannot be written; null: no obstacle. */
 function obstacleAt(root: string, target: GitPath): string | null {
+	if (hasOtherNameBelow(root, target)) return "its file system finds a file or directory of another name there";
 	try {
 		beneath(root, target, () => undefined);
 		return null;

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { canIgnoreCase, mountIgnoringCase } from "@robust-sync/git/fixtures/ignoring-case";
 import { Chalk } from "chalk";
 import { abortOperation } from "./abort.ts";
 import { listConflicts } from "./conflicts.ts";
@@ -208,6 +209,19 @@ describe("--restore", () => {
 			expect(fs.readlinkSync(person.scratch.path("mine/d"))).toBe(outside);
 		},
 	);
+
+	(canIgnoreCase ? test : test.skip)("--restore: the path finds a file of another name → refused, that file stays", async () => {
+		person.branches({ "d/F.md": "1\n" }, { "d/F.md": "2\n" }, { "d/F.md": "3\n" });
+		person.git("merge", "theirs");
+		await resolveConflicts(await person.context());
+		const directory = person.scratch.path("mine/d");
+		fs.rmSync(directory, { recursive: true });
+		mountIgnoringCase(person.scratch, directory);
+		person.write({ "d/f.md": "other\n" });
+		const restored = restoreVersions(await person.context(), "latest", undefined, "ours");
+		await expect(restored).rejects.toMatchObject({ exitCode: 1, message: expect.stringContaining("d/F.md is not restored") });
+		expect([fs.readdirSync(directory), person.read("d/f.md")]).toEqual([["f.md"], "other\n"]);
+	});
 
 	test("--restore: not there, or a manifest that points outside → refused", async () => {
 		await expect(restoreVersions(await person.context(), "latest", undefined, "ours")).rejects.toThrow("no saved versions");

@@ -1,6 +1,7 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { canIgnoreCase, mountIgnoringCase } from "@robust-sync/git/fixtures/ignoring-case";
 import type { Node } from "./fixture/node.ts";
 import { World } from "./fixture/world.ts";
 
@@ -33,22 +34,6 @@ const places: Readonly<Record<string, (node: Node) => void>> = {
 		mount(node.path("data/deep"), "-t", "tmpfs", "tmpfs");
 	},
 };
-
-/** NTFS without regard to case, by FUSE. It shows each name in lower case. */
-function ignoringCase(node: Node): void {
-	const image = world.path("ntfs.img");
-	fs.writeFileSync(image, "");
-	fs.truncateSync(image, 20_000_000);
-	execFileSync("mkntfs", ["-F", "-Q", "-q", image], { stdio: "ignore" });
-	fs.mkdirSync(node.path("data"), { recursive: true });
-	execFileSync("lowntfs-3g", [image, node.path("data"), "-o", "ignore_case,permissions"], { stdio: "ignore" });
-	world.atEnd(() => {
-		execFileSync("umount", ["-l", node.path("data")]);
-	});
-}
-
-const canIgnoreCase = () =>
-	fs.existsSync("/dev/fuse") && ["mkntfs", "lowntfs-3g"].every((name) => spawnSync(name, ["--help"]).error === undefined);
 
 const files = { "data/list.md": "one\n\ntwo\n\nthree\n", "data/deep/run.sh": "1\n", "data/gone.md": "gone\n", "other.md": "1\n" };
 const skipped = (node: Node) => node.state()?.skipped.map(({ path: name, reason }) => `${name} ${reason}`) ?? [];
@@ -161,8 +146,8 @@ function changeAll(helios: Node): void {
 		expect(skipped(chad)).toEqual([]);
 	});
 
-	(canIgnoreCase() ? test : test.skip)("mounted directory: names that differ in case only → one held, no content mixed", async () => {
-		const [helios, chad] = await nodes(ignoringCase);
+	(canIgnoreCase ? test : test.skip)("mounted directory: names that differ in case only → one held, no content mixed", async () => {
+		const [helios, chad] = await nodes((node) => mountIgnoringCase(world, node.path("data")));
 		helios.write("data/LIST.md", "another\n");
 		helios.write("data/Deep/run.sh", "another\n");
 		await helios.once();

@@ -2,6 +2,8 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { expect, test } from "@jest/globals";
+import { canIgnoreCase, mountIgnoringCase } from "../fixtures/ignoring-case.ts";
+import { Scratch } from "../fixtures/scratch.ts";
 import { gitPathFromText } from "../paths/git-path.ts";
 import { hasOtherName, hasOtherNameBelow } from "./other-name.ts";
 
@@ -21,5 +23,20 @@ test.each([
 		expect(hasOtherNameBelow(directory, gitPathFromText(name))).toBe(false);
 	} finally {
 		fs.rmSync(directory, { recursive: true });
+	}
+});
+
+(canIgnoreCase ? test : test.skip)("other name: a file system that ignores case → each letter that it knows", async () => {
+	const scratch = new Scratch("other-name");
+	try {
+		const directory = scratch.path("mounted");
+		mountIgnoringCase(scratch, directory);
+		fs.mkdirSync(path.join(directory, "deep"));
+		for (const name of ["f.md", "deep/straße", "é"]) fs.writeFileSync(path.join(directory, name), "");
+		const found = (name: string) => hasOtherNameBelow(directory, gitPathFromText(name));
+		expect(["F.md", "f.MD", "deep/Straße", "Deep/straße", "DEEP", "É"].filter((name) => !found(name))).toEqual([]);
+		expect(["f.md", "deep/straße", "deep", "é", "e", "deep/f.md", "Deep/F.md/x"].filter(found)).toEqual(["Deep/F.md/x"]);
+	} finally {
+		await scratch.remove();
 	}
 });

@@ -4,12 +4,18 @@ import { directoriesAbove, fileSystemPath, type GitPath } from "../paths/git-pat
 
 const slash = 0x2f;
 
-/** Another form of a name: on a file system that ignores case or the normalization of letters, it finds the same file. Null: there is none. */
-function otherForm(name: Buffer): Buffer | null {
+/** Other forms of a name: on a file system that ignores case, or the normalization of letters, one of them finds the same file. */
+function otherForms(name: Buffer): Buffer[] {
 	const text = name.toString();
-	if (!Buffer.from(text).equals(name)) return null;
-	const other = [text.toLowerCase(), text.toUpperCase(), text.normalize("NFC"), text.normalize("NFD")].find((form) => form !== text);
-	return other === undefined ? null : Buffer.from(other);
+	if (!Buffer.from(text).equals(name)) return [];
+	const otherThanText = (forms: readonly string[]) => forms.find((form) => form !== text) ?? [];
+	// Every such file system knows both cases of a to z. Not each knows those of all other letters, such as the capital of ß.
+	const swapped = text.replace(/[a-z]/gi, (letter) => (letter < "a" ? letter.toLowerCase() : letter.toUpperCase()));
+	const forms = [
+		[swapped, text.toLowerCase(), text.toUpperCase()],
+		[text.normalize("NFC"), text.normalize("NFD")],
+	];
+	return forms.flatMap(otherThanText).map((form) => Buffer.from(form));
 }
 
 /**
@@ -20,14 +26,12 @@ function otherForm(name: Buffer): Buffer | null {
  */
 export function hasOtherName(file: Buffer): boolean {
 	const at = file.lastIndexOf(slash) + 1;
-	const name = file.subarray(at);
-	const other = otherForm(name);
-	if (other === null) return false;
-	const stats = lstatIfThere(file);
-	if (stats === null) return false;
-	const same = lstatIfThere(Buffer.concat([file.subarray(0, at), other]));
-	if (same === null || same.ino !== stats.ino || same.dev !== stats.dev) return false;
-	return !fs.readdirSync(file.subarray(0, at), { encoding: "buffer" }).some((entry) => entry.equals(name));
+	const [directory, name] = [file.subarray(0, at), file.subarray(at)];
+	// Mostly there is none: one look-up is enough.
+	const others = otherForms(name).flatMap((form) => lstatIfThere(Buffer.concat([directory, form])) ?? []);
+	const stats = others.length > 0 ? lstatIfThere(file) : null;
+	if (stats === null || !others.some(({ ino, dev }) => ino === stats.ino && dev === stats.dev)) return false;
+	return !fs.readdirSync(directory, { encoding: "buffer" }).some((entry) => entry.equals(name));
 }
 
 /** As `hasOtherName`, for a path in a working tree and each directory above it. False: the file system does not report it. */

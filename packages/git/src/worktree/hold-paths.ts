@@ -2,7 +2,6 @@ import fs from "node:fs";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { canLink, obstacleOf } from "../files/obstacle.ts";
 import { peek } from "../files/on-disk.ts";
-import { hasOtherName } from "../files/other-name.ts";
 import { statStamp } from "../files/stamp.ts";
 import type { TreeChange } from "../objects/diff.ts";
 import type { GitPath } from "../paths/git-path.ts";
@@ -55,8 +54,8 @@ export class HeldPaths {
 	#giveBack(change: TreeChange): string | null {
 		try {
 			const first = this.#sites.of(change.path).backup.first(change.path);
+			if (this.#sites.hasOtherName(change.path)) return statStamp(null);
 			const live = this.#sites.live(change.path);
-			if (hasOtherName(live)) return statStamp(null);
 			if (lstatIfThere(live) === null && lstatIfThere(first) !== null) this.#taken.relink(change.path, first);
 			const stats = lstatIfThere(live);
 			if (stats === null) return change.before === null ? statStamp(null) : null;

@@ -1,7 +1,8 @@
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { expect, test } from "@jest/globals";
-import { history, move, scratch } from "../fixtures/moves.ts";
+import { canIgnoreCase, mountIgnoringCase } from "../fixtures/ignoring-case.ts";
+import { backedUp, expectArrived, history, move, put, read, scratch } from "../fixtures/moves.ts";
 import { listIgnored } from "../objects/tree-paths.ts";
 import type { GitPath } from "../paths/git-path.ts";
 
@@ -49,4 +50,16 @@ test("ignored files: in a directory whose name is not UTF-8 → of that one alon
 	fs.writeFileSync(Buffer.concat([directory, Buffer.from("/y.log")]), "");
 	fs.writeFileSync(Buffer.concat([directory, Buffer.from("/y")]), "");
 	expect(await list()).toEqual({ ignored: ["\xff/y.log"], untracked: ["\xff/y"] });
+});
+
+(canIgnoreCase ? test : test.skip)("checkout: a removed file is there under another name only → that file stays", async () => {
+	const other = { "data/f.md": "1\n", "data/deep/x": "1\n" };
+	const ids = await history({ ...other, "data/F.md": "1\n", "data/Deep/x": "1\n" }, other);
+	fs.rmSync(scratch.path("w/data"), { recursive: true });
+	mountIgnoringCase(scratch, scratch.path("w/data"));
+	for (const [name, content] of Object.entries(other)) put(name, content);
+	await move(ids);
+	for (const [name, content] of Object.entries(other)) expect(read(name)).toBe(content);
+	expectArrived(ids.to);
+	expect(backedUp()).toEqual([]);
 });

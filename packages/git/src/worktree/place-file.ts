@@ -77,8 +77,8 @@ export class Placer {
 		const versions = this.#expected.of(expected, null);
 		const taken = this.#options.resume === true ? backup.takenBefore(change.path) : [];
 		if (taken.length === 0) {
+			if (this.#sites.hasOtherName(change.path)) return;
 			const live = this.#sites.live(change.path);
-			if (hasOtherName(live)) return;
 			const there = peek(live);
 			this.#refuseDatabase(live, there);
 			// Changed here, deleted there: the changed version stays.

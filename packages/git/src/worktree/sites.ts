@@ -1,5 +1,6 @@
 import path from "node:path";
 import { isGone } from "../files/on-disk.ts";
+import { hasOtherNameBelow } from "../files/other-name.ts";
 import { type HeldPlace, openBeneath } from "../paths/beneath.ts";
 import type { GitPath } from "../paths/git-path.ts";
 import type { Repository } from "../process/repository.ts";
@@ -74,6 +75,11 @@ export class Sites {
 			if (!isGone(error) && !["ELOOP", "ENAMETOOLONG"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
 			return nowhere;
 		}
+	}
+
+	/** Whether the file at a path, or a directory above it, has another name: then nothing is at the path. */
+	hasOtherName(name: GitPath): boolean {
+		return hasOtherNameBelow(this.#repository.root, name);
 	}
 
 	/** Call it when the directories above a path may have been replaced. */

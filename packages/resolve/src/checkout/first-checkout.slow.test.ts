@@ -1,6 +1,9 @@
 import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { canIgnoreCase, mountIgnoringCase } from "@robust-sync/git/fixtures/ignoring-case";
 import { rawBlob, rawTree } from "@robust-sync/git/fixtures/raw-objects";
+import { Scratch } from "@robust-sync/git/fixtures/scratch";
+import { readHeld } from "@robust-sync/workspace";
 import { type History, makeHistory } from "../testing/history-fixture.ts";
 import { checkOutFirst } from "./first-checkout.ts";
 import { type IntegrateContext, resumeIntegration } from "./integrate.ts";
@@ -63,6 +66,21 @@ describe("first checkout", () => {
 		const beside = fs.readdirSync(history.directory).find((name) => name.startsWith("d~")) ?? "";
 		expect(read(beside)).toBe("in the way\n");
 		expect(status().split("\n")).toEqual([" M a", `?? ${beside}`, "?? new"]);
+	});
+
+	(canIgnoreCase ? test : test.skip)("first checkout: a path finds a file of another name → held, that file stays", async () => {
+		const scratch = new Scratch("first-checkout");
+		try {
+			const head = history.commit([], { "data/F.md": "upper\n", "data/f.md": "lower\n" });
+			history.git("update-ref", ref, head);
+			mountIgnoringCase(scratch, `${history.directory}/data`);
+			fs.writeFileSync(`${history.directory}/data/f.md`, "lower\n");
+			await checkOutFirst(context(), ref, head);
+			expect([...readHeld(history.paths).paths.keys()]).toEqual(["data/F.md"]);
+			expect(read("data/f.md")).toBe("lower\n");
+		} finally {
+			await scratch.remove();
+		}
 	});
 
 	test("index: removed, all files there → made again, none touched", async () => {

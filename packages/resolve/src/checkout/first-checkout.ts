@@ -4,6 +4,7 @@ import {
 	commitTree,
 	fileSystemPath,
 	type GitPath,
+	hasOtherName,
 	type Oid,
 	openMergeStore,
 	parentOf,
@@ -49,7 +50,8 @@ class Directories {
 
 	#stats(name: GitPath) {
 		try {
-			return lstatIfThere(fileSystemPath(this.#root, name));
+			const file = fileSystemPath(this.#root, name);
+			return hasOtherName(file) ? null : lstatIfThere(file);
 		} catch {
 			return null;
 		}

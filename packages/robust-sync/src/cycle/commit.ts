@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { diffLooseTrees, diffTrees, fileSystemPath, type Oid, readDiskFile, readHead } from "@robust-sync/git";
+import { diffLooseTrees, diffTrees, fileSystemPath, type Oid, readDiskFile, readHead, storedMode } from "@robust-sync/git";
 import { type Plan, saveDecidedForUpstream } from "@robust-sync/resolve";
 import { faultPoint } from "@robust-sync/system/fault-points";
 import { lstatIfThere } from "@robust-sync/system/lstat";
@@ -144,7 +144,7 @@ async function areAsInHead(context: CycleContext, { head, busy }: Snapshot, plan
 			const stats = lstatIfThere(fileSystemPath(repository.root, name));
 			if (stats === null || stats.size > largestComparedBytes) return stats === null && before === null;
 			const file = readDiskFile(repository, name);
-			return file !== null && file.oid === before?.oid && file.mode === before.mode;
+			return file !== null && file.oid === before?.oid && storedMode(repository, name, file.mode, before.mode) === before.mode;
 		});
 	} catch {
 		return false;
