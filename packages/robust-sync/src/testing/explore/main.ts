@@ -84,6 +84,11 @@ async function main(): Promise<number> {
 			hideLine();
 			print(outcome);
 		}
+		if (values.quick)
+			for (const { trace } of outcomes.filter((outcome) => complete([outcome]) === 0)) {
+				hideLine();
+				process.stderr.write(`not carried out: ${traceText(trace)}\n`);
+			}
 		ofKind += outcomes.length;
 		work.report({ what: `exploring ${kindNow}`, done: ofKind, total: ofKind + left, unit: "traces" });
 	};
