@@ -60,7 +60,7 @@ export { ignoreProgress, type OnProgress, type Progress, WorkCounter } from "./p
 export * from "./process/repository.ts";
 export * from "./process/retry-after.ts";
 export * from "./process/ssh-connection.ts";
-export { localHub } from "./remote/hub-disk.ts";
+export { bareRepository, localHub } from "./remote/hub-disk.ts";
 export * from "./remote/replace-branch.ts";
 export * from "./remote/transport.ts";
 export * from "./remote/write-probe.ts";

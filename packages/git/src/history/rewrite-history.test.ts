@@ -162,7 +162,7 @@ describe("rewritten history", () => {
 				git("update-ref", "refs/heads/main", commits.get(head) ?? head);
 				git("reflog", "expire", "--expire=now", "--all");
 				const dropped = new OidSet(idLengthOf(store), [...commits.keys(), ...replacedTrees, ...removedBlobs, ...blobs.keys()]);
-				expect((await dropObjects(repository, dropped, { isWhole: () => Promise.resolve(true) })).kind).toBe("dropped");
+				expect((await dropObjects(repository, { oids: dropped, clean: [] })).kind).toBe("dropped");
 				expect(git("fsck", "--full", "--strict", "--no-dangling")).toBe("");
 				expect(git("cat-file", "--batch-all-objects", "--batch")).not.toContain("SECRET");
 			}),

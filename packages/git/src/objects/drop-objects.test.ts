@@ -3,7 +3,7 @@ import os from "node:os";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Scratch } from "../fixtures/scratch.ts";
 import { type Oid, Repository } from "../process/repository.ts";
-import { dropObjects, neededAmong, refTips } from "./drop-objects.ts";
+import { dropObjects, unneededAmong } from "./drop-objects.ts";
 import { idLengthOf } from "./object-id.ts";
 import { OidSet } from "./oid-set.ts";
 
@@ -42,14 +42,9 @@ const fsck = (hub: Repository) => scratch.git(hub.root, "fsck", "--connectivity-
 const leftIn = (hub: Repository) => fs.readdirSync(`${hub.commonDirectory}/objects`).filter((one) => one.startsWith("robust-sync"));
 
 async function drop(hub: Repository, blob: Oid, meanwhile: () => void = () => undefined) {
-	const list = new OidSet(idLengthOf(hub), [blob]);
-	const tips = await refTips(hub);
-	expect((await neededAmong(hub, list, [], { also: tips })).size).toBe(0);
-	const isWhole = async () => {
-		meanwhile();
-		return (await neededAmong(hub, list, tips, { isStrict: true })).size === 0;
-	};
-	return await dropObjects(hub, list, { isWhole });
+	const list = await unneededAmong(hub, new OidSet(idLengthOf(hub), [blob]), []);
+	expect(list.needed.size).toBe(0);
+	return await dropObjects(hub, list, { whenAside: meanwhile });
 }
 
 test.each([true, false])("drop: packed %s → only the listed object is gone", async (isPacked) => {
@@ -86,8 +81,8 @@ test("drop: killed while the objects are aside → the next one goes on", async 
 	fs.mkdirSync(aside);
 	fs.renameSync(`${hub.commonDirectory}/objects/pack`, `${aside}/pack`);
 	fs.mkdirSync(`${hub.commonDirectory}/objects/pack`);
-	const list = new OidSet(idLengthOf(hub), [blob]);
-	expect(await dropObjects(hub, list, { isWhole: () => Promise.resolve(true) })).toEqual({ kind: "dropped", elsewhere: [] });
+	const list = { oids: new OidSet(idLengthOf(hub), [blob]), clean: [] };
+	expect(await dropObjects(hub, list)).toEqual({ kind: "dropped", elsewhere: [] });
 	expect([blob, tip].map((oid) => has(hub, oid))).toEqual([false, true]);
 	expect([fsck(hub), ...leftIn(hub)]).toEqual([""]);
 });

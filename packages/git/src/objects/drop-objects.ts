@@ -6,30 +6,17 @@ import { type GcLock, lockGc } from "./gc-lock.ts";
 import { objectsDirectory } from "./loose-objects.ts";
 import { idLengthOf } from "./object-id.ts";
 import { hasObjectsAside, ObjectsAside, putBackLeftovers } from "./objects-aside.ts";
-import type { OidSet } from "./oid-set.ts";
+import { OidSet } from "./oid-set.ts";
 import { removeCommitGraph } from "./repair.ts";
 
-/** The ids in a pack's index, in order (gitformat-pack(5), versions 1 and 2). */
-interface PackIds {
-	readonly content: Buffer;
-	readonly count: number;
-	/** Where an id begins in the content. */
-	at(number: number): number;
-}
-
-/** @throws the file system's error */
-function idsOfPack(index: string, idLength: number): PackIds {
+/** Calls for each id in a pack's index, in order (gitformat-pack(5), versions 1 and 2). @throws the file system's error */
+function eachIdOfPack(index: string, idLength: number, receive: (content: Buffer, offset: number) => void): void {
 	const content = readFileSync(index);
 	const isNew = content.readUInt32BE(0) === 0xff744f63;
 	const fanout = isNew ? 8 : 0;
 	const [start, step] = isNew ? [fanout + 1024, idLength] : [1024 + 4, idLength + 4];
-	return { content, count: content.readUInt32BE(fanout + 255 * 4), at: (number) => start + number * step };
-}
-
-/** Calls for each id in a pack's index, in order. @throws the file system's error */
-function eachIdOfPack(index: string, idLength: number, receive: (content: Buffer, offset: number) => void): void {
-	const ids = idsOfPack(index, idLength);
-	for (let number = 0; number < ids.count; number++) receive(ids.content, ids.at(number));
+	const count = content.readUInt32BE(fanout + 255 * 4);
+	for (let number = 0; number < count; number++) receive(content, start + number * step);
 }
 
 const packIndex = /^pack-[0-9a-f]+\.idx$/;
@@ -73,12 +60,19 @@ export function looseIds(repository: Repository): Oid[] {
 
 const looseDirectory = /^[0-9a-f]{2}$/;
 
+/** Objects that nothing in the repository needs. */
+export interface Unneeded {
+	readonly oids: OidSet;
+	/** Commits whose history has none of them, and is not examined again. */
+	readonly clean: readonly Oid[];
+}
+
 /** What a removal of objects is allowed to do. */
 export interface DropRules {
 	/** Names of packs that have none of them. */
 	readonly without?: ReadonlySet<string>;
-	/** Called when they are out of git's sight: whether no ref needs one of them. Otherwise all of them come back. */
-	readonly isWhole: () => Promise<boolean>;
+	/** Called when they are out of git's sight. */
+	readonly whenAside?: () => void;
 	/** The longest wait for a garbage collection, milliseconds. */
 	readonly waitMs?: number;
 }
@@ -138,14 +132,14 @@ function packsWith(
 
 /**
  * Removes the listed objects from the repository's own object directory, and nothing else: what else is in a pack with one of them is in a new
- * pack before the old one goes, reachable or not; packs that come meanwhile stay as they are. The objects are aside, and come back if a ref needs one,
- * until `isWhole` has decided. A process that reads an old pack meanwhile can still read it. Killed at any point, a further call continues.
+ * pack before the old one goes, reachable or not; packs that come meanwhile stay as they are. The objects are aside first, and come back if a ref,
+ * reflog or index needs one by now. A process that reads an old pack meanwhile can still read it. Killed at any point, a further call continues.
  * @throws GitError, the file system's error; all of them are there then, or a further call continues
  */
 export async function dropObjects(
 	repository: Repository,
-	oids: OidSet,
-	{ without = new Set(), isWhole, waitMs = 0 }: DropRules,
+	{ oids, clean }: Unneeded,
+	{ without = new Set(), whenAside, waitMs = 0 }: DropRules = {},
 ): Promise<DropEnd> {
 	if (oids.size === 0 && !hasObjectsAside(repository)) return { kind: "dropped", elsewhere: [] };
 	const lock = await waitForGcLock(repository, waitMs);
@@ -162,7 +156,8 @@ export async function dropObjects(
 		try {
 			aside.take([...filesOfPacks(repository, names), ...looseOf(repository, oids)]);
 			removeCommitGraph(repository);
-			if (!(await isWhole())) {
+			whenAside?.();
+			if ((await neededAmong(repository, oids, clean, { isStrict: true })).size > 0) {
 				aside.putBack();
 				return { kind: "needed", elsewhere: [] };
 			}
@@ -225,11 +220,27 @@ async function packOf(repository: Repository, oids: readonly Oid[], isPromised: 
 	return made;
 }
 
-/** The objects to which every ref, and HEAD of every working tree, refers now. @throws GitError */
+/** The objects to which every ref, and HEAD, refers now. @throws GitError */
 export async function refTips(repository: Repository): Promise<Oid[]> {
 	const { stdout } = await repository.run(["for-each-ref", "--format=%(objectname)"]);
 	const head = await repository.run(["rev-parse", "--verify", "--quiet", "HEAD"], { accept: [0, 1, 128] });
 	return [...new Set(`${stdout.toString("latin1")}${head.stdout.toString("latin1")}`.split("\n").filter(Boolean))];
+}
+
+/**
+ * Divides objects into those that refs, reflogs or the index need now, and the others.
+ * @param clean commits whose history has none of them, and is not examined @throws GitError
+ */
+export async function unneededAmong(
+	repository: Repository,
+	oids: OidSet,
+	clean: readonly Oid[],
+): Promise<Unneeded & { readonly needed: ReadonlySet<Oid> }> {
+	const tips = await refTips(repository);
+	const needed = await neededAmong(repository, oids, clean, { also: tips });
+	const rest = new OidSet(idLengthOf(repository), [], oids.size);
+	for (const oid of oids) if (!needed.has(oid)) rest.add(oid);
+	return { oids: rest, clean: [...clean, ...tips], needed };
 }
 
 /**
@@ -238,7 +249,7 @@ export async function refTips(repository: Repository): Promise<Oid[]> {
  * @param isStrict whether something that is missing is a failure
  * @throws GitError
  */
-export async function neededAmong(
+async function neededAmong(
 	repository: Repository,
 	oids: OidSet,
 	clean: readonly Oid[],

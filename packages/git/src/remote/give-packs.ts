@@ -1,7 +1,7 @@
 import path from "node:path";
 import { copyPacks } from "../objects/copy-packs.ts";
-import { Repository } from "../process/repository.ts";
-import { localHub } from "./hub-disk.ts";
+import type { Repository } from "../process/repository.ts";
+import { bareRepository, localHub } from "./hub-disk.ts";
 
 /** Settings with which a hub checks received objects, or shares its files. */
 const ownWay = "^(core\\.sharedrepository|(receive|transfer)\\.fsckobjects)$";
@@ -20,7 +20,7 @@ async function hasOwnWay(hub: Repository): Promise<boolean> {
 export async function givePacks(repository: Repository, remote: string, packs: Iterable<string>): Promise<Repository | null> {
 	const directory = localHub(repository, remote);
 	if (directory === null) return null;
-	const hub = new Repository({ ...repository, root: directory, gitDirectory: directory, commonDirectory: directory });
+	const hub = bareRepository(repository, directory);
 	const own = path.join(repository.commonDirectory, "objects/pack");
 	try {
 		if (await hasOwnWay(hub)) return null;

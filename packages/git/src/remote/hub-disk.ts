@@ -1,7 +1,7 @@
 import { statfsSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Repository } from "../process/repository.ts";
+import { Repository } from "../process/repository.ts";
 
 /** With less than this nothing can be stored: every push needs room for objects, the ref and their locks. */
 const leastFreeBytes = 1_048_576;
@@ -19,6 +19,11 @@ export function localHub(repository: Repository, remote: string): string | null 
 	}
 	if (/^[a-z][a-z0-9+.-]*::?\/\//i.test(url) || /^[^/]*:/.test(url)) return null;
 	return path.resolve(repository.root, url);
+}
+
+/** A directory as a repository of its own, with this one's settings for connections. */
+export function bareRepository(repository: Repository, directory: string): Repository {
+	return new Repository({ ...repository, root: directory, gitDirectory: directory, commonDirectory: directory });
 }
 
 /** Whether a hub on this machine has no space or no inodes left. Of one elsewhere nothing is known. Never throws. */

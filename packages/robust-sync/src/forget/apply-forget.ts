@@ -3,13 +3,14 @@ import {
 	dropObjects,
 	idLengthOf,
 	isAncestor,
-	neededAmong,
 	ObjectWriter,
 	type Oid,
 	OidSet,
 	openMergeStore,
 	type Repository,
 	readHead,
+	type Unneeded,
+	unneededAmong,
 } from "@robust-sync/git";
 import { faultPoint } from "@robust-sync/system/fault-points";
 import { timestamp } from "@robust-sync/system/timestamps";
@@ -96,21 +97,9 @@ const collectorWaitMs = 10_000;
 
 const inUse = () => new SyncError("INTERNAL", "another process refers to what is being forgotten: it is tried again with the next cycle");
 
-/**
- * Removes the listed objects.
- * @param clean whose history has none of them @param without names of packs that have none of them @throws SyncError if they are still needed
- */
-async function dropListed(
-	{ repository, log }: CycleContext,
-	list: OidSet,
-	clean: readonly Oid[],
-	without: ReadonlySet<string> = new Set(),
-): Promise<void> {
-	const { kind, elsewhere } = await dropObjects(repository, list, {
-		without,
-		isWhole: async () => (await neededAmong(repository, list, clean, { isStrict: true })).size === 0,
-		waitMs: collectorWaitMs,
-	});
+/** Removes the listed objects. @param without names of packs that have none of them @throws SyncError if they are still needed */
+async function dropListed({ repository, log }: CycleContext, list: Unneeded, without: ReadonlySet<string> = new Set()): Promise<void> {
+	const { kind, elsewhere } = await dropObjects(repository, list, { without, waitMs: collectorWaitMs });
 	if (kind === "needed") throw inUse();
 	if (kind === "busy")
 		throw new SyncError("INTERNAL", "a garbage collection of the repository runs: the objects to forget are removed with the next cycle");
@@ -119,21 +108,6 @@ async function dropListed(
 			`${elsewhere.length} forgotten objects are in another repository that this one borrows from (objects/info/alternates): remove them there`,
 		);
 	removeDropList(repository);
-}
-
-/** The objects to remove: a ref, reflog or index that another process made meanwhile keeps what has no forgotten content. @throws SyncError */
-async function notNeeded(
-	repository: Repository,
-	{ commits, blobs, removed }: Rewritten,
-	list: OidSet,
-	clean: readonly Oid[],
-): Promise<OidSet> {
-	const isForgotten = (oid: Oid) => commits.has(oid) || (blobs.has(oid) && !removed.has(oid));
-	const needed = await neededAmong(repository, list, clean);
-	if ([...needed].some(isForgotten)) throw inUse();
-	const rest = new OidSet(idLengthOf(repository), [], list.size);
-	for (const oid of list) if (!needed.has(oid)) rest.add(oid);
-	return rest;
 }
 
 /**
@@ -201,11 +175,14 @@ export async function applyForget(
 	const tip = commits.get(at.tip) ?? at.tip;
 	const isExamined = !removesPaths(maps) && rewritten.isClean(tip) && [...onDisk].every((oid) => rewritten.blobs.has(oid));
 	const clean = isExamined ? [tip] : [];
-	const list = await notNeeded(repository, rewritten, dropped, clean);
+	// A ref, reflog or index that another process made meanwhile may keep the others: they have no forgotten content.
+	const isForgotten = (oid: Oid) => commits.has(oid) || (blobs.has(oid) && !rewritten.removed.has(oid));
+	const list = await unneededAmong(repository, dropped, clean);
+	if ([...list.needed].some(isForgotten)) throw inUse();
 	lock.assertHeld();
-	writeDropList(repository, list);
+	writeDropList(repository, list.oids);
 	faultPoint("forget-dropping");
-	await dropListed(context, list, clean, rewritten.packs);
+	await dropListed(context, list, rewritten.packs);
 	faultPoint("forget-dropped");
 	forgetMemory(context, rewritten.commits);
 	const { forget } = context.memory;
@@ -229,14 +206,15 @@ const finished = (state: ReturnType<typeof readForgetState>) => ({
 export async function resumeDrop(context: CycleContext): Promise<boolean> {
 	const { repository, paths } = context;
 	const state = readForgetState(paths);
-	const list = readDropList(repository);
-	if (list !== null) {
-		if ((await neededAmong(repository, list, [])).size > 0) {
+	const oids = readDropList(repository);
+	if (oids !== null) {
+		const list = await unneededAmong(repository, oids, []);
+		if (list.needed.size > 0) {
 			// Another process has made use of them meanwhile: all steps are repeated.
 			removeDropList(repository);
 			return state.running.length > 0;
 		}
-		await dropListed(context, list, []);
+		await dropListed(context, list);
 		writeForgetState(paths, finished(state));
 		forgetMemory(context, new Map());
 		return false;

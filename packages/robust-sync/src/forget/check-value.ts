@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import { listAllObjects, localHub, Repository, runOnNetwork, textBytes, withObjectReader } from "@robust-sync/git";
+import { bareRepository, listAllObjects, localHub, type Repository, runOnNetwork, textBytes, withObjectReader } from "@robust-sync/git";
 import { realPath } from "@robust-sync/history";
 import type { Config, WorkspacePaths } from "@robust-sync/workspace";
 import { linkedTrees, unreachableTrees } from "./linked-trees.ts";
@@ -48,11 +48,6 @@ async function objectsWith(repository: Repository, formOf: FormOf): Promise<Foun
 			});
 	});
 	return found;
-}
-
-/** A directory as a repository of its own, with this one's settings for connections. */
-export function bareRepository(repository: Repository, directory: string): Repository {
-	return new Repository({ ...repository, root: directory, gitDirectory: directory, commonDirectory: directory });
 }
 
 /** The objects of a hub: of a directory here all; of one elsewhere those that a clone gets. @throws GitError if it cannot be reached */

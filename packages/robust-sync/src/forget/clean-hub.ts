@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import {
+	bareRepository,
 	dropObjects,
 	type GcLock,
 	givenRef,
@@ -9,25 +10,23 @@ import {
 	listAllObjects,
 	localHub,
 	lockGc,
-	neededAmong,
 	type Oid,
 	OidSet,
 	objectIds,
 	packNames,
 	Repository,
 	readHead,
-	refTips,
+	unneededAmong,
 	withObjectReader,
 } from "@robust-sync/git";
 import { faultPoint } from "@robust-sync/system/fault-points";
 import type { Config } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
-import { bareRepository } from "./check-value.ts";
 import { deriveValues } from "./derive-values.ts";
 import { findMaps } from "./find-maps.ts";
 import { type ForgetMap, removesPaths } from "./forget-map.ts";
 import type { Rewritten } from "./rewrite-all.ts";
-import { formsOf, holds, type Values } from "./value.ts";
+import { holdsAny, type Values } from "./value.ts";
 
 // On a hub only objects of a list are removed: those that the maps name, those that hold a value, and the commits that a map replaced, with their trees if it removes a path (a
 // shallow clone that begins with one of them could not be completed from a hub that has it without its blobs). Of these only what no ref needs. All
@@ -152,13 +151,12 @@ async function unknownIn(hub: Repository, repository: Repository, applied: Rewri
 /** Blobs, and commits and tags by their messages, that hold a value. @throws GitError */
 async function holdersAmong(hub: Repository, oids: readonly Oid[], values: Values): Promise<Oid[]> {
 	if (values.size === 0) return [];
-	const forms = [...values].map(([id, value]) => formsOf(value, id));
 	const found: Oid[] = [];
 	await withObjectReader(hub, async (reader) => {
 		const infos = await reader.infos(oids);
 		const read = oids.filter((_oid, index) => infos[index] != null && infos[index]?.type !== "tree");
 		await reader.each(read, (_info, content, index) => {
-			if (content && forms.some((one) => holds(content, one))) found.push(read[index] ?? "");
+			if (content && holdsAny(content, values)) found.push(read[index] ?? "");
 		});
 	});
 	return found;
@@ -191,22 +189,18 @@ async function cleanRemote(
 		const isExamined = head !== null && applied?.isClean(head) === true && !removesPaths(maps);
 		const clean = isExamined ? await presentIn(hub, [head]) : [];
 		faultPoint("forget-hub-listed");
-		const tips = await refTips(hub);
-		const needed = await neededAmong(hub, forgotten, clean, { also: tips });
-		const list = new OidSet(idLengthOf(hub));
-		for (const oid of forgotten) if (!needed.has(oid)) list.add(oid);
+		const list = await unneededAmong(hub, forgotten, clean);
 		faultPoint("forget-hub-dropping");
 		const { kind, elsewhere } = await dropObjects(hub, list, {
 			without: applied?.packs ?? new Set(),
-			isWhole: async () => {
-				faultPoint("forget-hub-aside");
-				return (await neededAmong(hub, list, [...clean, ...tips], { isStrict: true })).size === 0;
-			},
+			whenAside: () => faultPoint("forget-hub-aside"),
 			waitMs,
 		});
 		faultPoint("forget-hub-dropped");
 		if (kind !== "dropped") return later;
-		const still = maps.flatMap(({ blobs, commits }) => [...Object.keys(blobs), ...Object.keys(commits)]).find((oid) => needed.has(oid));
+		const still = maps
+			.flatMap(({ blobs, commits }) => [...Object.keys(blobs), ...Object.keys(commits)])
+			.find((oid) => list.needed.has(oid));
 		if (still !== undefined)
 			return `the hub has other branches or reflogs with the old history (${still.slice(0, 12)}): remove them there; then ${byHand}`;
 		return elsewhere.length === 0 ? null : `${elsewhere.length} objects are in another repository that the hub borrows from: ${byHand}`;

@@ -1,7 +1,7 @@
 import { type ObjectReader, type Oid, type Repository, WorkCounter, withObjectReader } from "@robust-sync/git";
 import { blobId } from "./find-maps.ts";
 import { blobsOf, type ForgetMap } from "./forget-map.ts";
-import { formsOf, holds, type Values, valuesBetween, withoutValues } from "./value.ts";
+import { type Values, valuesBetween, withoutValues } from "./value.ts";
 
 /** A map that is not applied: its signature is right, but its content is not a forgetting. */
 export class ForgetRefusedError extends Error {
@@ -73,12 +73,12 @@ export async function blobsWithValues(
 	receive: (oid: Oid, cleaned: Buffer) => void,
 ): Promise<void> {
 	if (values.size === 0) return;
-	const forms = [...values].map(([id, value]) => formsOf(value, id));
 	const counter = new WorkCounter(store.onProgress, "searching the history", blobs.length, "objects");
 	await withObjectReader(store, (reader) =>
 		reader.each(blobs, (_info, content, index) => {
 			counter.add();
-			if (content && forms.some((one) => holds(content, one))) receive(blobs[index] ?? "", withoutValues(content, values));
+			const cleaned = content && withoutValues(content, values);
+			if (cleaned !== null && cleaned !== content) receive(blobs[index] ?? "", cleaned);
 		}),
 	);
 	counter.end();

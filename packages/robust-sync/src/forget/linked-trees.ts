@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import fs from "node:fs";
 import path from "node:path";
 import { displayPath, fileSystemPath, type Oid, Repository, textBytes } from "@robust-sync/git";
+import { isWithin } from "@robust-sync/resolve";
 import { textOfBytes } from "@robust-sync/service/exact-operands";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { type Scrub, scrubFile } from "./scrub-files.ts";
@@ -66,7 +67,7 @@ export async function cleanLinkedTrees(
 		const files = await workingFiles(tree);
 		for (const oid of await rewriteIndex(tree, replaced, gone)) left.add(oid);
 		for (const name of files) {
-			const isGone = gone.some((one) => name === one || name.startsWith(`${one}/`));
+			const isGone = gone.some((one) => isWithin(name, one));
 			const file = fileSystemPath(tree.root, name);
 			if (isGone && fs.existsSync(file))
 				log.warn(`${JSON.stringify(path.join(tree.root, displayPath(name)))} is in another working tree: remove it there`);

@@ -1,4 +1,4 @@
-import { type GitPath, gitPathOf, type Oid, openMergeStore, type Repository } from "@robust-sync/git";
+import { type GitPath, gitPathOf, type Oid, openMergeStore, type Repository, refTips } from "@robust-sync/git";
 import { presentAmong } from "./find-maps.ts";
 import { type ForgetMap, mapFile } from "./forget-map.ts";
 
@@ -7,12 +7,6 @@ function specsOf(name: GitPath): string[] {
 	if (!name.includes("\n")) return [`:(top,literal)${name}`];
 	const pattern = name.replaceAll(/[\\*?[\]]/g, "\\$&").replaceAll("\n", "?");
 	return [`:(top,glob)${pattern}`, `:(top,glob)${pattern}/**`];
-}
-
-/** The objects of all refs. @throws GitError */
-async function refTargets(repository: Repository): Promise<Oid[]> {
-	const { stdout } = await repository.run(["for-each-ref", "--format=%(objectname)"]);
-	return stdout.toString("latin1").split("\n").filter(Boolean);
 }
 
 /** @throws GitError */
@@ -39,18 +33,11 @@ export async function hasOldPaths(repository: Repository, maps: readonly ForgetM
 	const store = openMergeStore(repository);
 	let refs: readonly Oid[] | null = null;
 	for (const { id, paths } of maps) {
-		if (
-			(
-				await presentAmong(
-					repository,
-					paths.flatMap(({ blobs }) => blobs),
-				)
-			).size === 0
-		)
-			continue;
+		const old = paths.flatMap(({ blobs }) => blobs);
+		if ((await presentAmong(repository, old)).size === 0) continue;
 		const added = (await list(store, ["--full-history", "--topo-order"], [tip], specsOf(gitPathOf(mapFile(id))))).at(-1);
 		if (added === undefined) continue;
-		refs ??= await refTargets(repository);
+		refs ??= await refTips(repository);
 		const since = [...refs, tip, `^${added}`, ...(examined === null ? [] : [`^${examined}`])];
 		const touching = await list(
 			store,

@@ -19,7 +19,7 @@ import {
 import { blobsWithValues } from "./derive-values.ts";
 import { blobId, replacedBy } from "./find-maps.ts";
 import { blobsOf, type ForgetMap, mapFile, removesPaths } from "./forget-map.ts";
-import { formsOf, type Values, withoutValue } from "./value.ts";
+import { type Values, withoutValues } from "./value.ts";
 import { blobsAt } from "./working-copies.ts";
 
 /** What a whole repository becomes. Nothing refers to it yet. */
@@ -194,7 +194,6 @@ export async function rewriteAll(
 	const first = last === undefined || !all.has(last.to) || continued !== null ? [] : await inOrder(store, [last.from]);
 	const names = maps.flatMap(({ paths }) => paths.map((one) => one.path));
 	const ownAtPaths = names.length === 0 ? [] : [...(await blobsAt(store, order, names)).values()];
-	const forms = [...values].map(([id, value]) => formsOf(value, id));
 	const inMaps = new Set(maps.flatMap((map) => Object.keys(map.commits)));
 	const messages = new Set<Oid>();
 	const rule = {
@@ -203,7 +202,7 @@ export async function rewriteAll(
 		watched: new Set(ownAtPaths.flatMap((oids) => [...oids])),
 		message: (oid: Oid, message: Buffer) => {
 			if (later.has(oid) && !inMaps.has(oid)) return message;
-			const cleaned = forms.reduce(withoutValue, message);
+			const cleaned = withoutValues(message, values);
 			if (cleaned !== message) messages.add(oid);
 			return cleaned;
 		},

@@ -152,7 +152,7 @@ export function base64Parts(value: Buffer): Buffer[] {
 export function withoutValue(content: Buffer, forms: Forms): Buffer {
 	if (!holds(content, forms)) return content;
 	const isFixed = hasFixedPlaces(content);
-	const cleaned = isWritten(content, forms) ? withoutWritten(content, forms, isFixed) : content;
+	const cleaned = withoutWritten(content, forms, isFixed);
 	const sized = isFixed ? (bytes: number) => placeholderFor(forms.id, brokenKind, bytes) : undefined;
 	const unbroken = forms.broken === null ? cleaned : withoutBroken(cleaned, forms.broken, sized);
 	return isFixed ? withoutPages(unbroken, forms) : unbroken;
@@ -162,15 +162,17 @@ function withoutPages(content: Buffer, forms: Forms): Buffer {
 	let cleaned: Buffer | null = null;
 	for (const chain of chainsOf(content)) {
 		const whole = joined(cleaned ?? content, chain);
-		if (!isWritten(whole, forms)) continue;
+		const wholeCleaned = withoutWritten(whole, forms, true);
+		if (wholeCleaned === whole) continue;
 		cleaned ??= Buffer.from(content);
-		putJoined(cleaned, chain, withoutWritten(whole, forms, true));
+		putJoined(cleaned, chain, wholeCleaned);
 	}
 	return cleaned ?? content;
 }
 
 function withoutWritten(content: Buffer, { id, written }: Forms, isFixed: boolean): Buffer {
 	const next = [...written].map(([kind, form]) => ({ kind, form, at: content.indexOf(form.value) })).filter(({ at }) => at >= 0);
+	if (next.length === 0) return content;
 	const parts: Buffer[] = [];
 	let done = 0;
 	for (;;) {
@@ -279,12 +281,22 @@ const decodedValue = (kind: MarkKind, bytes: Buffer): Buffer =>
 /** What was forgotten by each of some forgettings, in the order in which they were made. */
 export type Values = ReadonlyMap<string, Buffer>;
 
-/** A content without any of some values, as one forgetting after the other makes it. */
-export function withoutValues(content: Buffer, values: Values): Buffer {
-	let cleaned = content;
-	for (const [id, value] of values) cleaned = withoutValue(cleaned, formsOf(value, id));
-	return cleaned;
+const preparedForms = new WeakMap<Values, readonly Forms[]>();
+
+/** The forms of each value. Prepared once: the same values are searched in many contents. */
+function formsOfAll(values: Values): readonly Forms[] {
+	const known = preparedForms.get(values);
+	if (known !== undefined) return known;
+	const forms = [...values].map(([id, value]) => formsOf(value, id));
+	preparedForms.set(values, forms);
+	return forms;
 }
+
+/** Whether a content has any of some values. */
+export const holdsAny = (content: Buffer, values: Values): boolean => formsOfAll(values).some((forms) => holds(content, forms));
+
+/** A content without any of some values, as one forgetting after the other makes it; itself where it has none. */
+export const withoutValues = (content: Buffer, values: Values): Buffer => formsOfAll(values).reduce(withoutValue, content);
 
 /**
  * The values that were replaced, from a content and its cleaned version. Null: the second is not the first with placeholders for one value of

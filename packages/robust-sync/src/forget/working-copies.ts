@@ -16,13 +16,12 @@ import {
 	storeBlobs,
 	writeFlaggedIndexEntries,
 } from "@robust-sync/git";
-import { isOwnPath } from "@robust-sync/resolve";
+import { isOwnPath, isWithin } from "@robust-sync/resolve";
 import { formatSize } from "@robust-sync/system/format-size";
 import { replaceOnDisk } from "../checkout/replace-on-disk.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { blobId } from "./find-maps.ts";
-import type { Values } from "./value.ts";
-import { withoutValues } from "./value.ts";
+import { type Values, withoutValues } from "./value.ts";
 
 /** Bytes of the working tree in memory at once. */
 const batchBytes = 32 * 1_048_576;
@@ -35,16 +34,10 @@ const maxRounds = 3;
 
 /** Files of the working tree that git does not ignore. @param below one of these paths; none: all @throws GitError */
 export async function workingFiles(repository: Repository, below: readonly string[] = []): Promise<GitPath[]> {
-	const specs = below.map((one) => Buffer.from(`:(top,literal)${one}`, "latin1"));
-	const args = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-	const found: GitPath[] = [];
-	// git reads pathspecs that are not UTF-8 only from standard input, and only some commands read them there.
-	if (specs.length === 0) found.push(...parseGitPathList((await repository.run(args)).stdout));
-	else {
-		const all = parseGitPathList((await repository.run(args)).stdout);
-		found.push(...all.filter((name) => below.some((one) => name === one || name.startsWith(`${one}/`))));
-	}
-	return [...new Set(found)].filter((name) => !isOwnPath(name));
+	// Pathspecs that are not UTF-8 cannot be operands: all files are listed.
+	const { stdout } = await repository.run(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
+	const isBelow = (name: GitPath) => below.length === 0 || below.some((one) => isWithin(name, one));
+	return [...new Set(parseGitPathList(stdout))].filter((name) => isBelow(name) && !isOwnPath(name));
 }
 
 /**
@@ -150,7 +143,7 @@ export async function rewriteIndex(
 		const [mode = "", oid = ""] = record.slice(0, tab).split(" ");
 		const [name] = parseGitPathList(Buffer.from(record.slice(tab + 1), "latin1"));
 		if (name === undefined) continue;
-		const isGone = paths.some((one) => name === one || name.startsWith(`${one}/`));
+		const isGone = paths.some((one) => isWithin(name, one));
 		const now = replaced(oid);
 		if (isGone) entries.push({ path: name, entry: null });
 		else if (now !== undefined) entries.push({ path: name, entry: { mode, oid: now } });
@@ -188,7 +181,7 @@ export async function blobsAt(repository: Repository, commits: readonly Oid[], p
 		for (let index = 0; index + 1 < records.length; index += 2) {
 			const [, , before = "", after = ""] = (records[index] ?? "").split(" ");
 			const at = records[index + 1] ?? "";
-			if (at !== name && !at.startsWith(`${name}/`)) continue;
+			if (!isWithin(at, name)) continue;
 			for (const oid of [before, after]) if (!/^0+$/.test(oid)) oids.add(oid);
 		}
 		found.set(name, oids);
