@@ -12,7 +12,7 @@ export async function secretNameProblem(paths: WorkspacePaths, config: Config, w
 		const holdsValue = wanted.value !== null && name.includes(wanted.value.toString("utf8"));
 		if (finding === null && !holdsValue) continue;
 		const shown = finding === null ? "a PATH" : printable(masked(name, [finding], "…"));
-		return `${shown} holds a secret in its name, and the map that all nodes get names the paths, for good: forget the directory above it (its other files: copy them elsewhere first), then --forget-value, or revoke the secret and use --yes (docs/leaks.md)`;
+		return `${shown} holds a secret in its name, and the map that all nodes get would publish that name for good: forget the directory above it (copy its other files elsewhere first), then run --forget-value; or revoke the secret and use --yes (docs/leaks.md)`;
 	}
 	return null;
 }

@@ -9,7 +9,7 @@ import { base64Parts, formsOf, holds } from "./value.ts";
 
 /** A place with a value. */
 export interface Place {
-	/** `file`: of the workspace; `object`: of its repository; `hub`, `mirror`: of the hub's, of a mirror's; `git`: another file of the git directory; `ref`: the name of a branch or tag. */
+	/** `file`: of the workspace, also in its name; `object`: of its repository; `hub`, `mirror`: of the hub's, of a mirror's; `git`: another file of the git directory; `ref`: the name of a branch or tag. */
 	readonly where: "file" | "object" | "hub" | "mirror" | "git" | "ref";
 	/** A path, or the type and id of an object. */
 	readonly name: string;
@@ -19,10 +19,10 @@ export interface Place {
 
 /** What to do about a value that is still in a place. */
 export const nextSteps: Readonly<Record<Place["where"], string>> = {
-	file: "→ take it out of the file: edit or delete it here",
+	file: "→ take it out of the file, or of its name: edit, rename or delete it here",
 	object:
 		"→ forget it: robust-sync --forget-value FILE; if that finds nothing, no commit has it any more: robust-sync --stop, then git gc --prune=now",
-	hub: "→ forget it: robust-sync --forget-value FILE; if that finds nothing, on the hub: git reflog expire --expire=now --all && git gc --prune=now",
+	hub: "→ forget it: robust-sync --forget-value FILE; if that finds nothing, on the hub, while no node pushes (robust-sync --pause): git reflog expire --expire=now --all && git gc --prune=now",
 	mirror: "→ the same as on the hub, or empty the mirror: it gets the new history",
 	git: "→ the index follows the files; edit any other file by hand",
 	ref: "→ rename the branch (git branch -m), delete the tag (git tag -d), and delete both on the hub (git push --delete)",
@@ -99,7 +99,8 @@ export async function searchValue(
 		for (const file of filesBelow(directory, skips)) {
 			if (own !== null && path.basename(file) === path.basename(own) && realPath(file) === own) continue;
 			const content = contentOfFile(file);
-			const form = content && formOf(content);
+			const inName = where === "file" ? formOf(textBytes(path.relative(directory, file))) : null;
+			const form = inName ?? (content && formOf(content));
 			if (form) places.push({ where, name: textBytes(path.relative(paths.root, file)).toString("utf8"), form });
 		}
 	};

@@ -28,11 +28,12 @@ import { type ForgetMap, removesPaths } from "./forget-map.ts";
 import type { Rewritten } from "./rewrite-all.ts";
 import { holdsAny, type Values } from "./value.ts";
 
-// On a hub only objects of a list are removed: those that the maps name, those that hold a value, and the commits that a map replaced, with their trees if it removes a path (a
-// shallow clone that begins with one of them could not be completed from a hub that has it without its blobs). Of these only what no ref needs. All
-// others stay, other old trees too: pushes run at any time, and whatever came meanwhile must not depend on what was listed before.
+// On a hub only objects of a list are removed, and of these only what nothing there needs: those that the maps name, those that hold a value, and
+// the commits that a map replaced, with their trees if it removes a path. (A shallow clone that begins with one of these commits could not be completed
+// from a hub that has it without its blobs.) All others stay, other old trees too: a push at any time may depend on them.
 
-const byHand = "on the hub, run: git reflog expire --expire=now --all && git gc --prune=now (a git host: ask its support)";
+const byHand =
+	"run on the hub, while no node pushes (robust-sync --pause): git reflog expire --expire=now --all && git gc --prune=now (a git host: ask its support)";
 const later = "the hub is in use (a garbage collection, or a push): the next cycle of any node beside it removes the old objects there";
 
 /** The longest wait of a command for a garbage collection on the hub, milliseconds. */
@@ -125,9 +126,9 @@ async function replacedObjects(hub: Repository, maps: readonly ForgetMap[]): Pro
 	const both = maps.filter(({ from, to }) => from !== to && present.has(from) && present.has(to));
 	if (both.length === 0) return [];
 	const ends = both.flatMap(({ from, to }) => [from, `^${to}`]);
-	// An earlier removal may have taken some of them: git lists those before the first that is missing.
 	// Names of forgotten files are in trees.
 	const withTrees = removesPaths(both) ? ["--objects", "--no-object-names", "--missing=allow-any"] : [];
+	// After an earlier removal some are missing: git then lists those before the first of them.
 	const { stdout } = await hub.run(["rev-list", ...withTrees, "--stdin", "--not", "--all"], {
 		input: [...ends, ""].join("\n"),
 		accept: [0, 128],
