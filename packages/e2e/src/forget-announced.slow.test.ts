@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { oneKey as options, valueFile } from "./fixture/forgetting.ts";
 import type { Node } from "./fixture/node.ts";
 import { objects } from "./fixture/objects.ts";
 import { World } from "./fixture/world.ts";
@@ -12,16 +13,9 @@ beforeEach(() => {
 afterEach(() => world.remove());
 
 const value = "tok_9sK2mQ7vXcL4rT8w";
-const options = { env: { HEARTBEAT_KEY: "a key that all of them have", SYNC_SECRETS: "off" } };
 const mapsRef = "refs/robust-sync/forget";
 const hub = () => world.path("hub.git");
 const ofHub = (...args: string[]) => world.git(hub(), ...args).trim();
-const tipOf = (node: Node) => node.git("rev-parse", "main").trim();
-
-function valueFile(): string {
-	fs.writeFileSync(world.path("value"), value);
-	return world.path("value");
-}
 
 function isIn(node: Node, oid: string): boolean {
 	return node.git("cat-file", "--batch-all-objects", "--batch-check=%(objectname)").split("\n").includes(oid);
@@ -38,7 +32,7 @@ async function pair(): Promise<[Node, Node]> {
 
 async function expectSame(helios: Node, chad: Node): Promise<void> {
 	for (const node of [chad, helios, chad]) await node.once();
-	expect(tipOf(chad)).toBe(tipOf(helios));
+	expect(chad.head()).toBe(helios.head());
 	for (const place of [helios.path(".git"), chad.path(".git"), hub()]) expect(objects(place)).not.toContain(value);
 	for (const node of [helios, chad]) node.fsck();
 }
@@ -51,7 +45,7 @@ describe("forget", () => {
 		await chad.failure();
 		fs.renameSync(`${hub()}.away`, hub());
 		chad.write("draft.md", `draft ${value}\n`);
-		expect((await helios.run(["--forget-value", valueFile()])).code).toBe(0);
+		expect((await helios.run(["--forget-value", valueFile(world, value)])).code).toBe(0);
 		const tip = ofHub("rev-parse", "main");
 		const killed = await chad.run(["--once"], { env: { ROBUST_SYNC_FAULT: "forget-verified" } });
 		expect([killed.code, isIn(chad, ofHub("rev-parse", "main^")), isIn(chad, tip)]).toEqual(["SIGKILL", true, false]);
@@ -77,7 +71,7 @@ describe("forget", () => {
 		],
 	])("announced map: the ref %s → the new history is fetched instead", async (_what, change) => {
 		const [helios, chad] = await pair();
-		expect((await helios.run(["--forget-value", valueFile()])).code).toBe(0);
+		expect((await helios.run(["--forget-value", valueFile(world, value)])).code).toBe(0);
 		change();
 		await expectSame(helios, chad);
 		expect((await chad.once()).skipped).toEqual([]);
@@ -85,19 +79,21 @@ describe("forget", () => {
 
 	test("announced map: written without the key → ignored, and nothing is forgotten", async () => {
 		const [helios, chad] = await pair();
-		expect((await helios.run(["--forget-value", valueFile()], { env: { HEARTBEAT_KEY: "a key of another fleet" } })).code).toBe(0);
+		expect((await helios.run(["--forget-value", valueFile(world, value)], { env: { HEARTBEAT_KEY: "a key of another fleet" } })).code).toBe(
+			0,
+		);
 		// The branch as it was, and the map of the other key beside it.
-		const old = tipOf(chad);
+		const old = chad.head();
 		chad.git("push", "--quiet", "--force", "origin", `${old}:refs/heads/main`);
 		const state = await chad.once();
-		expect([state.skipped, tipOf(chad), isIn(chad, ofHub("rev-parse", mapsRef))]).toEqual([[], old, true]);
+		expect([state.skipped, chad.head(), isIn(chad, ofHub("rev-parse", mapsRef))]).toEqual([[], old, true]);
 		expect(chad.git("for-each-ref", mapsRef)).toBe("");
 		expect(objects(chad.path(".git"))).toContain(value);
 	});
 
 	test("announced map: two forgettings, one of a path → the hub keeps nothing of it", async () => {
 		const [helios, chad] = await pair();
-		expect((await helios.run(["--forget-value", valueFile()])).code).toBe(0);
+		expect((await helios.run(["--forget-value", valueFile(world, value)])).code).toBe(0);
 		await chad.once();
 		expect((await chad.run(["--forget", "a.md"])).code).toBe(0);
 		await expectSame(helios, chad);
@@ -113,9 +109,9 @@ describe("forget", () => {
 			options,
 		);
 		chad.write("draft.md", `mine: ${first}\n  ${second}\n`);
-		expect((await helios.run(["--forget-value", valueFile()])).code).toBe(0);
+		expect((await helios.run(["--forget-value", valueFile(world, value)])).code).toBe(0);
 		for (const node of [chad, helios, chad]) await node.once();
-		expect([tipOf(chad), helios.read("a.md").replaceAll(/[0-9a-f]{12}/g, "")]).toEqual([tipOf(helios), "> forgotten-i\n\nforgotten-i\n"]);
+		expect([chad.head(), helios.read("a.md").replaceAll(/[0-9a-f]{12}/g, "")]).toEqual([helios.head(), "> forgotten-i\n\nforgotten-i\n"]);
 		for (const place of [helios.path(".git"), chad.path(".git"), hub()]) expect(objects(place)).not.toContain(second);
 		expect(helios.read("draft.md")).toMatch(/^mine: forgotten-i[0-9a-f]{12}\n$/);
 	});
@@ -127,10 +123,10 @@ describe("forget", () => {
 		const odd = Buffer.concat([Buffer.from(world.path("li")), Buffer.of(0xff)]);
 		fs.renameSync(world.path("linked"), odd);
 		fs.writeFileSync(helios.path(".git/worktrees/linked/gitdir"), Buffer.concat([odd, Buffer.from("/.git\n")]));
-		const done = await helios.run(["--forget-value", valueFile()]);
+		const done = await helios.run(["--forget-value", valueFile(world, value)]);
 		expect([done.code, done.stderr]).toEqual([0, expect.stringContaining("is another working tree")]);
 		expect(objects(helios.path(".git"))).not.toContain(value);
-		const { stdout } = await helios.run(["--forget-value", valueFile(), "--check", "--json"]);
+		const { stdout } = await helios.run(["--forget-value", valueFile(world, value), "--check", "--json"]);
 		expect(JSON.parse(stdout)).toMatchObject({ found: [{ where: "file", name: expect.stringContaining("a.md") }] });
 	});
 

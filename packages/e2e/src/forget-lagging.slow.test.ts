@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { ensureExcluded } from "@robust-sync/workspace";
+import { oneKey as options } from "./fixture/forgetting.ts";
 import { objects } from "./fixture/objects.ts";
 import { World } from "./fixture/world.ts";
 
@@ -10,7 +10,6 @@ beforeEach(() => {
 afterEach(() => world.remove());
 
 const content = "a private text that has to go\n";
-const options = { env: { HEARTBEAT_KEY: "a key that all of them have", SYNC_SECRETS: "off" } };
 
 describe("forget", () => {
 	test.each([
@@ -39,10 +38,7 @@ describe("forget", () => {
 		await chad.once();
 		chad.write("d/private.md", "written again\n");
 		await chad.once();
-		const juno = world.node("juno", options);
-		juno.git("fetch", "--quiet", "origin");
-		juno.git("checkout", "--quiet", "-B", "main", "origin/main", "--no-track");
-		ensureExcluded(juno.workspace);
+		const juno = world.join("juno", options);
 		juno.write("d/private.md", "written again\nby juno\n");
 		helios.write("later.md", "later\n");
 		for (const node of [helios, juno, chad, helios]) await node.once();

@@ -6,7 +6,7 @@ import { until } from "@robust-sync/git/fixtures/scratch";
 import { hasSshServer, SshServer } from "@robust-sync/git/fixtures/ssh-server";
 import { ensureExcluded } from "@robust-sync/workspace";
 import { bin } from "./fixture/executables.ts";
-import type { Node } from "./fixture/node.ts";
+import { oneKey as options, untilSame, valueFile } from "./fixture/forgetting.ts";
 import { objects } from "./fixture/objects.ts";
 import { World } from "./fixture/world.ts";
 
@@ -18,25 +18,9 @@ afterEach(() => world.remove());
 
 const value = "tok_9sK2/mQ7+vXcL4&rT8w";
 const other = "key_4hJ8wPz1NbYq6dFs";
-const options = { env: { HEARTBEAT_KEY: "a key that all of them have", SYNC_SECRETS: "off" } };
 
 const hub = () => world.path("hub.git");
-/** A file with a value, outside of every workspace. */
-function fileOf(text: string | Buffer): string {
-	const name = `value-${fs.readdirSync(world.directory).length}`;
-	fs.writeFileSync(world.path(name), text);
-	return world.path(name);
-}
-
-const tipOf = (node: Node) => node.git("rev-parse", "main").trim();
-
-async function untilSame(nodes: readonly Node[]): Promise<void> {
-	for (let round = 0; round < 4; round++) {
-		for (const node of nodes) await node.once();
-		if (new Set(nodes.map(tipOf)).size === 1) return;
-	}
-	throw new Error(`not the same: ${nodes.map((node) => node.git("log", "--oneline", "--graph", "-8", "main")).join("\n")}`);
-}
+const fileOf = (text: string | Buffer) => valueFile(world, text);
 
 describe("forget", () => {
 	test("forget: a secret in a name → refused, directory and value forgotten, no trace", async () => {
@@ -51,6 +35,7 @@ describe("forget", () => {
 		const check = await helios.run(["--forget-value", fileOf(token), "--check"]);
 		expect([check.code, check.stdout]).toEqual([1, expect.stringContaining(`ref     refs/tags/v-${token}`)]);
 		expect(check.stdout).toContain("git tag -d");
+		expect(check.stdout).toContain(`file    k/${token}.md\n`);
 		helios.git("tag", "-d", `v-${token}`);
 		expect((await helios.run(["--forget", "k"])).code).toBe(0);
 		await helios.run(["--forget-value", fileOf(token)]);
@@ -231,7 +216,7 @@ describe("forget", () => {
 
 	test("forget: a map that was taken out and put in again → what came meanwhile stays", async () => {
 		const [helios, chad] = await world.pair({ "p.md": "old\n", "q.md": "q\n" }, options);
-		const old = tipOf(helios);
+		const old = helios.head() ?? "";
 		world.git(".", "clone", "-q", hub(), "outside");
 		expect((await helios.run(["--forget", "p.md"])).code).toBe(0);
 		await untilSame([chad, helios]);

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { ensureExcluded } from "@robust-sync/workspace";
+import { valueFile } from "./fixture/forgetting.ts";
 import type { Node } from "./fixture/node.ts";
 import { objects } from "./fixture/objects.ts";
 import { World } from "./fixture/world.ts";
@@ -24,12 +24,6 @@ const hub = () => world.path("hub.git");
 const secrets = (mode: string) => ({ env: { SYNC_SECRETS: mode } });
 const refsOf = (node: Node) => node.git("for-each-ref", "refs/robust-sync/refused", "refs/robust-sync/replaced");
 const subjects = (node: Node) => node.git("log", "--no-merges", "--topo-order", "--format=%at %s", "main").trim().split("\n");
-const tipOf = (node: Node) => node.git("rev-parse", "main").trim();
-
-function valueFile(): string {
-	fs.writeFileSync(world.path("value"), token);
-	return world.path("value");
-}
 
 /** A branch on the hub whose commits from the leak on are `depth`. */
 function publishHistory(depth: number): void {
@@ -41,13 +35,7 @@ function publishHistory(depth: number): void {
 	execFileSync("git", ["-C", hub(), "fast-import", "--quiet"], { input: parts.join("") });
 }
 
-function joined(name: string): Node {
-	const node = world.node(name, { env: { HEARTBEAT_KEY: key } });
-	node.git("fetch", "--quiet", "origin");
-	node.git("checkout", "--quiet", "-B", "main", "origin/main", "--no-track");
-	ensureExcluded(node.workspace);
-	return node;
-}
+const joined = (name: string) => world.join(name, { env: { HEARTBEAT_KEY: key } });
 
 const modes = [
 	["off", "off"],
@@ -71,7 +59,7 @@ describe("forget", () => {
 				await node.failure(options);
 			}
 		fs.renameSync(`${hub()}.away`, hub());
-		const done = await helios.run(["--forget-value", valueFile()], options);
+		const done = await helios.run(["--forget-value", valueFile(world, token)], options);
 		expect([done.code, done.stdout, done.stderr]).toEqual([
 			0,
 			expect.stringContaining(`${depth} of ${depth + 1} commits`),
@@ -84,7 +72,7 @@ describe("forget", () => {
 		helios.write("after.md", "after\n");
 		await helios.once(options);
 		for (const node of nodes) expect(await node.once(options)).toMatchObject({ ahead: 0, skipped: [] });
-		expect(nodes.map(tipOf)).toEqual(nodes.map(() => world.git(hub(), "rev-parse", "main").trim()));
+		expect(nodes.map((node) => node.head())).toEqual(nodes.map(() => world.git(hub(), "rev-parse", "main").trim()));
 		expect(subjects(helios).slice(-old.length)).toEqual(old);
 		// Beside them: the map, two commits of each node that was offline, and the last one.
 		expect(subjects(helios)).toHaveLength(old.length + 6);
@@ -100,11 +88,11 @@ describe("forget", () => {
 		const [helios, chad] = ["helios", "chad"].map(joined) as [Node, Node];
 		const other = { env: { HEARTBEAT_KEY: "a key of another fleet" } };
 		for (const node of [helios, chad]) await node.once();
-		expect((await helios.run(["--forget-value", valueFile()])).code).toBe(0);
+		expect((await helios.run(["--forget-value", valueFile(world, token)])).code).toBe(0);
 		chad.git("fetch", "--quiet", "origin");
 		expect(await chad.failure(other)).toMatchObject({ code: "PUSH_REJECTED", message: expect.stringContaining("HEARTBEAT_KEY") });
 		expect(await chad.once()).toMatchObject({ ahead: 0, skipped: [] });
-		expect([tipOf(chad), refsOf(chad)]).toEqual([tipOf(helios), ""]);
+		expect([chad.head(), refsOf(chad)]).toEqual([helios.head(), ""]);
 	});
 
 	test("forget: commits of other branches are rewritten, too → the branch's own counted", async () => {
@@ -119,7 +107,7 @@ describe("forget", () => {
 			helios.git("update-ref", "refs/heads/side", commit);
 		}
 		const commits = helios.git("rev-list", "--reverse", "main").trim().split("\n");
-		const run = async (...args: string[]) => await helios.run(["--forget-value", valueFile(), ...args], secrets("off"));
+		const run = async (...args: string[]) => await helios.run(["--forget-value", valueFile(world, token), ...args], secrets("off"));
 		const dry = await run("--dry-run");
 		expect([dry.code, dry.stdout.split("\n").slice(0, 22)]).toEqual([
 			0,

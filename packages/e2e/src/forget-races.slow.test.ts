@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import fs from "node:fs";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { oneKey as options, untilSame, valueFile } from "./fixture/forgetting.ts";
 import type { Node } from "./fixture/node.ts";
 import { objects } from "./fixture/objects.ts";
 import { World } from "./fixture/world.ts";
@@ -14,23 +15,10 @@ afterEach(() => world.remove());
 
 const value = "tok_9sK2mQ7vXcL4rT8w";
 const other = "key_4hJ8wPz1NbYq6dFs";
-const options = { env: { HEARTBEAT_KEY: "a key that all of them have", SYNC_SECRETS: "off" } };
 const hub = () => world.path("hub.git");
-const tipOf = (node: Node) => node.git("rev-parse", "main").trim();
 const broken = () => world.git(hub(), "fsck", "--connectivity-only", "--no-dangling");
 
-function fileOf(text: string): string {
-	fs.writeFileSync(world.path(`value-${text}`), text);
-	return world.path(`value-${text}`);
-}
-
-async function untilSame(nodes: readonly Node[]): Promise<void> {
-	for (let round = 0; round < 4; round++) {
-		for (const node of nodes) await node.once();
-		if (new Set(nodes.map(tipOf)).size === 1) return;
-	}
-	throw new Error(`not the same: ${nodes.map((node) => node.git("log", "--oneline", "--graph", "-8", "main")).join("\n")}`);
-}
+const fileOf = (text: string) => valueFile(world, text);
 
 function expectGone(nodes: readonly Node[], values: readonly string[]): void {
 	for (const place of [...nodes.map((node) => node.path(".git")), hub()])

@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { ensureExcluded } from "@robust-sync/workspace";
-import type { Node, NodeOptions } from "./fixture/node.ts";
+import { oneKey as options, valueFile } from "./fixture/forgetting.ts";
+import type { Node } from "./fixture/node.ts";
 import { objects } from "./fixture/objects.ts";
 import { World } from "./fixture/world.ts";
 
@@ -15,17 +15,6 @@ afterEach(() => world.remove());
 
 const value = 'tok_9sK2"mQ7vXcL4';
 const quoted = 'tok_9sK2\\"mQ7vXcL4';
-const withKey = (key: string): NodeOptions => ({ env: { HEARTBEAT_KEY: key, SYNC_SECRETS: "off" } });
-const oneKey = "a key that all of them have";
-
-/** One more node at the hub's tip. */
-function joined(name: string, options: NodeOptions): Node {
-	const node = world.node(name, options);
-	node.git("fetch", "--quiet", "origin");
-	node.git("checkout", "--quiet", "-B", "main", "origin/main", "--no-track");
-	ensureExcluded(node.workspace);
-	return node;
-}
 
 /** Files below a directory, those of the repository too, that hold the value as it is. */
 function filesWith(directory: string): string[] {
@@ -36,16 +25,23 @@ function filesWith(directory: string): string[] {
 		.filter((file) => [value, quoted].some((one) => fs.readFileSync(file).includes(one)));
 }
 
+const key = options.env.HEARTBEAT_KEY;
+
 const hub = () => world.path("hub.git");
-const valueFile = () => {
-	world.write("value", `${value}\n`);
-	return world.path("value");
-};
+const fileOfValue = () => valueFile(world, `${value}\n`);
+/** Two nodes with the value in their history. */
+async function leakedPair(): Promise<[Node, Node]> {
+	const [helios, chad] = await world.pair({ "notes.md": "one\n" }, options);
+	helios.write("notes.md", `one\n${value}\n`);
+	await helios.once();
+	await chad.once();
+	return [helios, chad];
+}
+
 const subjects = (node: Node) => node.git("log", "--topo-order", "--format=%an %at %s", "main").split("\n");
 
 describe("forget", () => {
 	test("forget: five nodes, one offline, one killed → gone everywhere, trees the same", async () => {
-		const options = withKey(oneKey);
 		const [helios, chad] = await world.pair({ "notes.md": "one\n", "d/private.md": "private\n", "plain.md": "plain\n" }, options);
 		const untouched = helios.git("rev-parse", "main").trim();
 		chad.write("notes.md", `one\nuse ${value} for it\n`);
@@ -54,7 +50,7 @@ describe("forget", () => {
 		await helios.run(["--annotate", `because of ${value}`]);
 		helios.write("plain.md", "plain two\n");
 		await helios.once();
-		const [juno, karl, nina] = ["juno", "karl", "nina"].map((name) => joined(name, options)) as [Node, Node, Node];
+		const [juno, karl, nina] = ["juno", "karl", "nina"].map((name) => world.join(name, options)) as [Node, Node, Node];
 		const before = subjects(helios);
 		// Offline, with commits of its own, and more that is not committed.
 		fs.renameSync(hub(), `${hub()}.away`);
@@ -64,10 +60,10 @@ describe("forget", () => {
 		await karl.failure();
 		fs.renameSync(`${hub()}.away`, hub());
 		juno.write("draft.md", `draft with ${value}\n`);
-		const dry = await helios.run(["--forget-value", valueFile(), "--dry-run", "--json"]);
+		const dry = await helios.run(["--forget-value", fileOfValue(), "--dry-run", "--json"]);
 		const plan = JSON.parse(dry.stdout) as { commits: string[]; messages: string[]; paths: string[] };
 		expect([plan.messages.length, plan.paths]).toEqual([1, ["conf/a.json", "notes.md"]]);
-		const done = await helios.run(["--forget-value", valueFile()]);
+		const done = await helios.run(["--forget-value", fileOfValue()]);
 		expect([done.code, done.stderr.includes(value)]).toEqual([0, false]);
 		expect(subjects(helios).slice(-before.length)).toEqual(before);
 		expect(helios.git("merge-base", untouched, "main").trim()).toBe(untouched);
@@ -91,17 +87,14 @@ describe("forget", () => {
 			expect([value, quoted, "private\n"].filter((one) => all.includes(one))).toEqual([]);
 		}
 		for (const node of nodes) node.fsck();
-		expect((await karl.run(["--forget-value", valueFile(), "--check"])).code).toBe(0);
+		expect((await karl.run(["--forget-value", fileOfValue(), "--check"])).code).toBe(0);
 	});
 
 	test("forget: another key → refused and merged; returned content → removed again", async () => {
-		const [helios, chad] = await world.pair({ "notes.md": "one\n" }, withKey(oneKey));
-		helios.write("notes.md", `one\n${value}\n`);
-		await helios.once();
-		await chad.once();
+		const [helios, chad] = await leakedPair();
 		const other = { env: { HEARTBEAT_KEY: "a key of another fleet" } };
-		expect((await helios.run(["--forget-value", valueFile()], { env: { HEARTBEAT_KEY: "" } })).code).toBe(2);
-		expect((await helios.run(["--forget-value", valueFile()])).code).toBe(0);
+		expect((await helios.run(["--forget-value", fileOfValue()], { env: { HEARTBEAT_KEY: "" } })).code).toBe(2);
+		expect((await helios.run(["--forget-value", fileOfValue()])).code).toBe(0);
 		const state = await chad.once(other);
 		expect(state.skipped).toMatchObject([{ path: expect.stringContaining(".robust-sync/forget/"), reason: "forget-refused" }]);
 		expect(objects(chad.path(".git"))).toContain(value);
@@ -117,16 +110,13 @@ describe("forget", () => {
 	});
 
 	test("forget: with another key, which is corrected → no refused map stays reported", async () => {
-		const [helios, chad] = await world.pair({ "notes.md": "one\n" }, withKey(oneKey));
-		helios.write("notes.md", `one\n${value}\n`);
-		await helios.once();
-		await chad.once();
+		const [helios, chad] = await leakedPair();
 		const other = { env: { HEARTBEAT_KEY: "a key of another fleet" } };
-		expect((await helios.run(["--forget-value", valueFile()])).code).toBe(0);
+		expect((await helios.run(["--forget-value", fileOfValue()])).code).toBe(0);
 		await chad.once(other);
 		expect((await helios.failure()).code).toBe("FORGOTTEN_RETURNED");
 		chad.write("own.md", "own\n");
-		expect((await chad.run(["--forget-value", valueFile()], other)).code).toBe(0);
+		expect((await chad.run(["--forget-value", fileOfValue()], other)).code).toBe(0);
 		for (const node of [helios, chad]) await node.once();
 		await helios.run(["--forget"]);
 		for (const node of [chad, helios]) await node.once();
@@ -138,15 +128,15 @@ describe("forget", () => {
 	test("forget: another key in a daemon, corrected and read again → the map is applied", async () => {
 		const [helios, chad] = await world.pair({ "notes.md": "one\n" }, { env: { SYNC_SECRETS: "off" } });
 		const setKey = (node: Node, key: string) => node.write(".sync_env", `HEARTBEAT_KEY="${key}"\n`, 0o600);
-		setKey(helios, oneKey);
+		setKey(helios, key);
 		setKey(chad, "a key of another fleet");
 		helios.write("notes.md", `one\n${value}\n`);
 		await helios.once();
 		await chad.once();
-		expect((await helios.run(["--forget-value", valueFile()])).code).toBe(0);
+		expect((await helios.run(["--forget-value", fileOfValue()])).code).toBe(0);
 		await chad.start();
 		await chad.untilState(({ skipped }) => skipped.some(({ reason }) => reason === "forget-refused"), "the map is refused");
-		setKey(chad, oneKey);
+		setKey(chad, key);
 		process.kill(chad.worker() ?? 0, "SIGHUP");
 		// It had merged the old history, and published that.
 		await chad.untilState(({ last_error }) => last_error?.code === "FORGOTTEN_RETURNED", "the map is applied");
@@ -161,7 +151,7 @@ describe("forget", () => {
 	test("forget: other working trees, stashes, notes, tags, a mirror → all without it", async () => {
 		const mirror = world.path("mirror.git");
 		world.git(".", "init", "--quiet", "--bare", "-b", "main", mirror);
-		const options = { env: { HEARTBEAT_KEY: oneKey, SYNC_SECRETS: "off", SYNC_MIRRORS: "mirror" } };
+		const options = { env: { HEARTBEAT_KEY: key, SYNC_SECRETS: "off", SYNC_MIRRORS: "mirror" } };
 		const helios = world.node("helios", options);
 		helios.git("remote", "add", "mirror", mirror);
 		helios.write("notes.md", "one\n");
@@ -182,13 +172,13 @@ describe("forget", () => {
 		await helios.once();
 		helios.write("notes.md", `stashed ${value}\n`);
 		helios.git("stash", "-q");
-		const dry = await helios.run(["--forget-value", valueFile(), "--dry-run", "--json"]);
+		const dry = await helios.run(["--forget-value", fileOfValue(), "--dry-run", "--json"]);
 		expect(JSON.parse(dry.stdout)).toMatchObject({ names: [`name-${value}.md`], paths: ["resolution.md", "side.md"] });
 		world.git(hub(), "config", "receive.denyNonFastForwards", "true");
-		const denied = await helios.run(["--forget-value", valueFile()]);
+		const denied = await helios.run(["--forget-value", fileOfValue()]);
 		expect([denied.code, denied.stderr]).toEqual([1, expect.stringContaining("receive.denyNonFastForwards")]);
 		world.git(hub(), "config", "receive.denyNonFastForwards", "false");
-		expect((await helios.run(["--forget-value", valueFile()])).code).toBe(0);
+		expect((await helios.run(["--forget-value", fileOfValue()])).code).toBe(0);
 		const own = world.path("own");
 		world.write("own", '"created_at"');
 		const refused = await helios.run(["--forget-value", own]);
