@@ -4,7 +4,8 @@ import { timestamp } from "@robust-sync/system/timestamps";
 import { deriveHealth, type HealthInput } from "./health.ts";
 import { peerLiveness, servicesLiveness, writerLiveness } from "./liveness.ts";
 import type { StateRead } from "./read-state.ts";
-import type { HeartbeatState, MonitorStatus, PeerState, SyncState } from "./state-schemas.ts";
+import type { HeartbeatState, MonitorStatus, SyncState } from "./state-schemas.ts";
+import { peerStateAt } from "./testing/peer-state.ts";
 import { syncStateAt } from "./testing/sync-state.ts";
 
 const now = Date.parse("2026-02-18T02:00:00.000Z");
@@ -24,27 +25,7 @@ const sync = syncStateAt(ago(10_000), {
 	updated_at: ago(1_000),
 	started_at: ago(3_600_000),
 });
-const peer: PeerState = {
-	schema: 1,
-	peer: "chad",
-	address: "10.0.0.2:8765",
-	status: "alive",
-	received_at: ago(5_000),
-	sequence: 1,
-	boot_id: "b",
-	missed: 0,
-	rtt_ms: 1,
-	clock_offset_ms: 0,
-	phi: 0,
-	hears_us: true,
-	authenticated: true,
-	head: null,
-	last_sync: null,
-	sync_status: "idle",
-	consecutive_failures: 0,
-	messages_pending: 0,
-	services: { sync: "up", heartbeat: "up", "health-server": "up", monitor: "up" },
-};
+const peer = peerStateAt(ago(5_000));
 const ok = <T>(state: T): StateRead<T> => ({ kind: "ok", state });
 const missing = { kind: "missing" } as const;
 

@@ -15,6 +15,7 @@ import {
 	type SyncState,
 	WorkspacePaths,
 } from "@robust-sync/workspace";
+import { peerStateAt } from "@robust-sync/workspace/testing/peer-state";
 import { syncStateAt } from "@robust-sync/workspace/testing/sync-state";
 import { createHealthServer, type HealthServer, type HealthServerOptions } from "../http-server.ts";
 import { listen } from "../listen.ts";
@@ -77,28 +78,18 @@ export class NodeFixture {
 	}
 
 	peer(name: string, changes: Partial<PeerState> = {}): void {
-		const state: PeerState = {
-			schema: 1,
+		const now = Date.now();
+		const state = peerStateAt(timestamp(now - 5_000), {
 			peer: name,
-			address: "192.0.2.7:8765",
-			status: "alive",
-			received_at: timestamp(Date.now() - 5_000),
 			sequence: 77,
 			boot_id: "77aa",
-			missed: 0,
 			rtt_ms: 0.83,
 			clock_offset_ms: -3.2,
 			phi: 0.4,
-			hears_us: true,
-			authenticated: true,
 			head: commitId("a"),
-			last_sync: timestamp(Date.now() - 20_000),
-			sync_status: "idle",
-			consecutive_failures: 0,
-			messages_pending: 0,
-			services: { sync: "up", heartbeat: "up", "health-server": "up", monitor: "up" },
+			last_sync: timestamp(now - 20_000),
 			...changes,
-		};
+		});
 		this.write(this.paths.peerState(name), state);
 	}
 

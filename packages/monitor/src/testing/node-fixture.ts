@@ -11,9 +11,9 @@ import {
 	parseConfig,
 	type ServiceName,
 	type SyncState,
-	services,
 	WorkspacePaths,
 } from "@robust-sync/workspace";
+import { peerStateAt } from "@robust-sync/workspace/testing/peer-state";
 import { syncStateAt } from "@robust-sync/workspace/testing/sync-state";
 import type { Channel, Delivery } from "../delivery/channel.ts";
 import type { Clock } from "../delivery/dispatcher.ts";
@@ -260,28 +260,8 @@ export class NodeFixture {
 
 	/** A heartbeat of `peer` that arrived just now. */
 	hear(peer: string, changes: Partial<PeerState> = {}): void {
-		const state: PeerState = {
-			schema: 1,
-			peer,
-			address: null,
-			status: "alive",
-			received_at: timestamp(this.now),
-			sequence: 1,
-			boot_id: "c",
-			missed: 0,
-			rtt_ms: 0.8,
-			clock_offset_ms: 3,
-			phi: 0.1,
-			hears_us: true,
-			authenticated: false,
-			head: commitId("a"),
-			last_sync: timestamp(this.now),
-			sync_status: "idle",
-			consecutive_failures: 0,
-			messages_pending: 0,
-			services: Object.fromEntries(services.map((service) => [service, "up"])) as PeerState["services"],
-			...changes,
-		};
+		const now = timestamp(this.now);
+		const state = peerStateAt(now, { peer, address: null, authenticated: false, head: commitId("a"), last_sync: now, ...changes });
 		this.put(this.paths.peerState(peer), state);
 	}
 

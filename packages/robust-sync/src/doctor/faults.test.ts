@@ -6,7 +6,9 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { FileExchanger } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { timestamp } from "@robust-sync/system/timestamps";
-import { type Config, parseConfig, WorkspacePaths } from "@robust-sync/workspace";
+import { type Config, type PeerState, parseConfig, WorkspacePaths } from "@robust-sync/workspace";
+import { peerStateAt } from "@robust-sync/workspace/testing/peer-state";
+import { syncStateAt } from "@robust-sync/workspace/testing/sync-state";
 import { checkExchange } from "./exchange.ts";
 import { checkExcluded } from "./excluded.ts";
 import type { Finding } from "./finding.ts";
@@ -100,32 +102,9 @@ test("doctor: watches: more directories than the kernel allows, or nearly → on
 });
 
 const peers = "chad=127.0.0.1:9";
-const peer = (fields: object) => ({
-	schema: 1,
-	peer: "chad",
-	address: "127.0.0.1:9",
-	status: "alive",
-	received_at: timestamp(0),
-	sequence: 1,
-	boot_id: null,
-	missed: 0,
-	rtt_ms: 1,
-	clock_offset_ms: 0,
-	phi: 0,
-	hears_us: true,
-	authenticated: true,
-	head: null,
-	last_sync: null,
-	sync_status: null,
-	consecutive_failures: null,
-	messages_pending: null,
-	services: { sync: "up", heartbeat: "up", "health-server": "up", monitor: "up" },
-	reason: null,
-	cause: null,
-	...fields,
-});
+const peer = (fields: Partial<PeerState>) => peerStateAt(timestamp(0), fields);
 
-test.each<[fault: string, fields: object, status: Finding["status"], message: RegExp]>([
+test.each<[fault: string, fields: Partial<PeerState>, status: Finding["status"], message: RegExp]>([
 	[
 		"another key",
 		{ status: "down", cause: "key", reason: "it has another HEARTBEAT_KEY" },
@@ -279,22 +258,7 @@ test("doctor: hub: branch gone or never there, an unknown mirror → one line ea
 	expect(scratch.git("hub.git", "for-each-ref", "--format=%(refname)").trim()).toBe("refs/heads/main");
 });
 
-const at = timestamp(0);
-const syncState = {
-	...{
-		schema: 1,
-		node: "helios",
-		pid: 1,
-		pid_started_at: at,
-		updated_at: at,
-		started_at: at,
-		status: "idle",
-		last_attempt: at,
-		last_sync: at,
-	},
-	...{ last_error: null, consecutive_failures: 0, next_attempt: null, branch: "main", remote: "origin", head: null, ahead: 0, behind: 0 },
-	...{ messages_pending: 0, skipped: [], last_cycle: null, totals: { cycles: 1, failures: 0, commits: 0, resolved: 0, rescued: 0 } },
-};
+const syncState = syncStateAt(timestamp(0));
 
 const remote = (url: string) => scratch.git("node", "config", "remote.origin.url", url);
 
