@@ -10,10 +10,10 @@ import { parseArgs } from "node:util";
  * @param problemOf gets the values and the other arguments; returns the problem with one of them, or null
  * @returns `{ values, positionals }`; null: nothing to do
  */
-export function readArguments({ usage, options = {}, positionals = false, problemOf = () => null }, args = process.argv.slice(2)) {
+export function readArguments({ usage, options = {}, positionals = false, problemOf = () => null }) {
 	let problem = null;
 	try {
-		const found = parseArgs({ args, options: { ...options, help: { type: "boolean" } }, allowPositionals: positionals });
+		const found = parseArgs({ options: { ...options, help: { type: "boolean" } }, allowPositionals: positionals });
 		if (found.values.help) {
 			process.stdout.write(usage);
 			return null;
