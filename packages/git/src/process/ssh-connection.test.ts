@@ -26,7 +26,10 @@ const sshProcesses = (pid = process.pid) =>
 		.filter((name) => /^\d+$/.test(name))
 		.filter((name) => {
 			try {
-				return fs.readFileSync(`/proc/${name}/cmdline`, "latin1").startsWith(`ssh: /tmp/rs-${pid}-`);
+				return fs
+					.readFileSync(`/proc/${name}/cmdline`, "latin1")
+					.match(/^ssh: (\S+)/)?.[1]
+					?.includes(`/rs-${pid}-`);
 			} catch {
 				return false;
 			}
@@ -60,7 +63,9 @@ bySsh("one ssh connection serves many commands, ends on request, and leaves noth
 
 bySsh("connections that a killed process kept open are closed by the next one", async () => {
 	const { pid } = spawnSync("true");
-	const abandoned = fs.mkdtempSync(`/tmp/rs-${pid}-`);
+	// Not /tmp: any other process that starts there would close the connection while git uses it.
+	const parent = fs.mkdtempSync("/tmp/rs-parent-");
+	const abandoned = fs.mkdtempSync(`${parent}/rs-${pid}-`);
 	const hub = scratch.hub("other.git");
 	scratch.init("other", ssh.url(hub));
 	const repository = await openRepository({
@@ -72,9 +77,10 @@ bySsh("connections that a killed process kept open are closed by the next one", 
 	});
 	expect(await readRemoteBranch(repository, "origin", "main")).toBeNull();
 	expect(sshProcesses(pid)).toHaveLength(1);
-	const connections = new SshConnections("/tmp");
+	const connections = new SshConnections(parent);
 	await until(() => sshProcesses(pid).length === 0 && !fs.existsSync(abandoned), "nothing of the killed process");
 	await connections.dispose();
+	fs.rmSync(parent, { recursive: true });
 });
 
 test("ssh connection: the place is too deep for sockets → one each command, no failure", () => {
