@@ -7,10 +7,18 @@ import type { TreeChange } from "../objects/diff.ts";
 import { blobOid } from "../objects/objects.ts";
 import { beneath } from "../paths/beneath.ts";
 import { conflictCopyPath } from "../paths/conflict-copy.ts";
-import { directoriesAbove, type GitPath, parentOf } from "../paths/git-path.ts";
+import { directoriesAbove, type GitPath } from "../paths/git-path.ts";
 import type { Repository } from "../process/repository.ts";
 import type { Sites } from "./sites.ts";
 import type { TakenFiles } from "./taken-files.ts";
+
+/** The number of tries at directories that a program keeps replacing. */
+const maxAttempts = 100;
+
+/** Whether a path above is no directory any more, or a new one is there already. */
+function isReplaced(error: unknown): boolean {
+	return ["EEXIST", "ELOOP", "ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
+}
 
 /** Resolves files in the place of a directory, and directories in the place of a file. */
 export class WayMaker {
@@ -37,15 +45,30 @@ export class WayMaker {
 
 	/** The directories above `name` are not those of before: a program has removed or replaced one. Makes them again. */
 	clearParentsAgain(name: GitPath): void {
+		this.#forgetAbove(name);
+		this.clearParents(name);
+	}
+
+	#forgetAbove(name: GitPath): void {
 		for (const directory of directoriesAbove(name)) this.#directories.delete(directory);
 		this.#sites.closePlace();
-		this.clearParents(name);
 	}
 
 	/** Makes the directories above `name`; a file or link in the place of one is renamed. */
 	clearParents(name: GitPath): void {
-		const parent = parentOf(name);
-		if (parent === null) return;
+		for (let attempt = 1; ; attempt++) {
+			try {
+				this.#makeParents(name);
+				return;
+			} catch (error) {
+				// A program has removed or replaced a known directory, or made the missing one.
+				if (!isReplaced(error) || attempt >= maxAttempts) throw error;
+				this.#forgetAbove(name);
+			}
+		}
+	}
+
+	#makeParents(name: GitPath): void {
 		const { root, objectFormat } = this.#repository;
 		for (const directory of directoriesAbove(name)) {
 			if (this.#directories.has(directory)) continue;

@@ -52,6 +52,22 @@ test("ignored files: in a directory whose name is not UTF-8 → of that one alon
 	expect(await list()).toEqual({ ignored: ["\xff/y.log"], untracked: ["\xff/y"] });
 });
 
+test.each<[what: string, replace: (directory: string) => void]>([
+	["removed", () => undefined],
+	["a file", (directory) => fs.writeFileSync(directory, "in the way")],
+])("checkout: a directory is %s before the next below it is made → the rest arrives", async (_what, replace) => {
+	const ids = await history({ "d/a": "1" }, { "d/a": "2", "d/e/f": "2", g: "2" });
+	let files = 0;
+	await move(ids, {
+		checkpoint: (step) => {
+			if (step !== "file" || ++files !== 2) return;
+			fs.rmSync(scratch.path("w/d"), { recursive: true });
+			replace(scratch.path("w/d"));
+		},
+	});
+	expect([read("d/e/f"), read("g"), scratch.head("w")]).toEqual(["2", "2", ids.to]);
+});
+
 (canIgnoreCase ? test : test.skip)("checkout: a removed file is there under another name only → that file stays", async () => {
 	const other = { "data/f.md": "1\n", "data/deep/x": "1\n" };
 	const ids = await history({ ...other, "data/F.md": "1\n", "data/Deep/x": "1\n" }, other);
