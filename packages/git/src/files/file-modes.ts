@@ -1,8 +1,8 @@
 import fs from "node:fs";
-import { lstatIfThere } from "@robust-sync/system/lstat";
 import { openBeneath } from "../paths/beneath.ts";
-import { directoriesAbove, fileSystemPath, type GitPath, gitPathOf, mountStoreName, parentOf } from "../paths/git-path.ts";
+import { type GitPath, gitPathOf, mountStoreName } from "../paths/git-path.ts";
 import type { Repository } from "../process/repository.ts";
+import { type FileSystem, FileSystems } from "./file-systems.ts";
 
 // A file system without permission bits (vfat, some network and FUSE mounts) shows the same mode for every file. git has core.fileMode for
 // a whole repository. A file system that is mounted below the workspace is probed.
@@ -22,14 +22,18 @@ const probes = new WeakMap<Repository, Map<string, Probe>>();
  * file system. If that is impossible (read-only), the answer is true.
  */
 export function hasModes(repository: Repository, name: GitPath): boolean {
+	const fileSystems = new FileSystems(repository.root);
+	return hasModesAt(repository, fileSystems, fileSystems.of(name));
+}
+
+function hasModesAt(repository: Repository, { own }: FileSystems, { top, device }: FileSystem): boolean {
 	if (repository.config.get("core.filemode") === "false") return false;
-	const mount = mountAbove(repository.root, name);
-	if (mount === null) return true;
-	const key = `${mount.device} ${mount.top}`;
+	if (top === null || device === own.device) return true;
+	const key = `${device} ${top}`;
 	const known = probes.get(repository)?.get(key);
 	const now = performance.now();
 	if (known !== undefined && now - known.at < probeValidMs) return known.hasModes;
-	const probe = { hasModes: probeModes(repository.root, mount.top), at: now };
+	const probe = { hasModes: probeModes(repository.root, top), at: now };
 	probes.set(repository, (probes.get(repository) ?? new Map()).set(key, probe));
 	return probe.hasModes;
 }
@@ -51,39 +55,13 @@ export function storedMode<M extends string>(
 
 /** The directories of mounted file systems without modes that contain some of these paths. */
 export function mountsWithoutModes(repository: Repository, names: Iterable<GitPath>): Set<GitPath> {
+	const fileSystems = new FileSystems(repository.root);
 	const tops = new Set<GitPath>();
-	const seen = new Set<GitPath | null>();
 	for (const name of names) {
-		const parent = parentOf(name);
-		if (seen.has(parent)) continue;
-		seen.add(parent);
-		const top = mountAbove(repository.root, name)?.top;
-		if (top !== undefined && !tops.has(top) && !hasModes(repository, name)) tops.add(top);
+		const found = fileSystems.of(name);
+		if (found.top !== null && !tops.has(found.top) && !hasModesAt(repository, fileSystems, found)) tops.add(found.top);
 	}
 	return tops;
-}
-
-/** The file system of a path's directory, if it is not that of the workspace. */
-function mountAbove(root: string, name: GitPath): { readonly top: GitPath; readonly device: number } | null {
-	const own = fs.statSync(root).dev;
-	let [top, last]: [GitPath | null, number] = [null, own];
-	for (const directory of directoriesAbove(name)) {
-		const device = deviceOf(root, directory);
-		// Below a missing directory nothing exists.
-		if (device === null) break;
-		if (device !== last) top = device === own ? null : directory;
-		last = device;
-	}
-	return top === null ? null : { top, device: last };
-}
-
-function deviceOf(root: string, directory: GitPath): number | null {
-	try {
-		const stats = lstatIfThere(fileSystemPath(root, directory));
-		return stats?.isDirectory() ? stats.dev : null;
-	} catch {
-		return null;
-	}
 }
 
 function probeModes(root: string, top: GitPath): boolean {

@@ -1,9 +1,9 @@
 import fs from "node:fs";
 import path from "node:path";
-import { lstatIfThere } from "@robust-sync/system/lstat";
+import { FileSystems } from "../files/file-systems.ts";
 import { canLink, ObstacleError } from "../files/obstacle.ts";
 import { openBeneath } from "../paths/beneath.ts";
-import { directoriesAbove, fileSystemPath, type GitPath, gitPathOf, mountStoreName } from "../paths/git-path.ts";
+import { type GitPath, gitPathOf, mountStoreName } from "../paths/git-path.ts";
 
 // Neither link(2) nor rename(2) crosses file systems: files of one that is mounted below the workspace are staged and kept
 // in a directory of ours at its top. A `.gitignore` of its own hides it from git.
@@ -17,12 +17,9 @@ interface Store {
 /** Stores of the file systems below the workspace, opened on demand. */
 export class MountStores {
 	readonly #root: string;
-	readonly #mounts: ReadonlySet<GitPath>;
+	readonly #fileSystems: FileSystems;
 	readonly #backups: string;
 	readonly #stores = new Map<GitPath, Store>();
-	/** The file system that a directory is on, as the directory at its top; null: the workspace's own. */
-	readonly #tops = new Map<GitPath, { readonly top: GitPath | null; readonly device: number | null }>();
-	#rootDevice: number | undefined;
 
 	/**
 	 * @param mounts mount points below the workspace: a bind mount has the same device number, but link(2) refuses it
@@ -30,25 +27,13 @@ export class MountStores {
 	 */
 	constructor(root: string, mounts: Iterable<GitPath>, backups: string) {
 		this.#root = root;
-		this.#mounts = new Set(mounts);
+		this.#fileSystems = new FileSystems(root, new Set(mounts));
 		this.#backups = backups;
 	}
 
 	/** The top of the file system of a path's directory; null: the workspace's own. */
 	topOf(name: GitPath): GitPath | null {
-		let above: { readonly top: GitPath | null; readonly device: number | null } = { top: null, device: this.#device() };
-		for (const directory of directoriesAbove(name)) {
-			const known = this.#tops.get(directory);
-			if (known === undefined) {
-				const device = this.#deviceOf(directory);
-				const isTop = this.#mounts.has(directory) || (device !== null && above.device !== null && device !== above.device);
-				above = { top: isTop ? directory : above.top, device };
-				this.#tops.set(directory, above);
-			} else above = known;
-			// Below a missing directory nothing exists.
-			if (above.device === null) break;
-		}
-		return above.top;
+		return this.#fileSystems.of(name).top;
 	}
 
 	/** Whether a path is a store of ours, or in one: a commit's files there are not placed. */
@@ -92,20 +77,7 @@ export class MountStores {
 			close();
 		}
 		this.#stores.clear();
-		this.#tops.clear();
-	}
-
-	#device(): number {
-		this.#rootDevice ??= fs.statSync(this.#root).dev;
-		return this.#rootDevice;
-	}
-
-	#deviceOf(directory: GitPath): number | null {
-		try {
-			return lstatIfThere(fileSystemPath(this.#root, directory))?.dev ?? null;
-		} catch {
-			return null;
-		}
+		this.#fileSystems.clear();
 	}
 
 	#removeOrphans(backups: string): void {

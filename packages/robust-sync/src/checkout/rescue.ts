@@ -193,11 +193,11 @@ function earlierVersions(context: CycleContext, found: readonly LateFinding[]): 
 	const earlier = new Map(
 		[...places].map(([backup, names]) => [backup, memory.replaced.replacements(now(), names, unreadWindowMs, backup)]),
 	);
+	const { tell } = accessTimesOf(paths, config);
 	return found.map((finding) => {
 		const replacements = isPossible(finding) ? earlier.get(finding.kept.backup)?.get(finding.place) : undefined;
 		if (!replacements) return noVersions;
 		const writtenMs = Math.max(0, now() - finding.kept.mtimeMs, sinceFirstChange(memory, finding.place));
-		const { tell } = accessTimesOf(paths, config);
 		// A write that continues an earlier one is from the version that it continues.
 		const steps = finding.entry.merged === undefined ? unseenSteps(context, finding.place, replacements, writtenMs, tell) : [];
 		return { steps, placed: replacements.at(-1)?.after ?? null };

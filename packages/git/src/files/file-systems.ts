@@ -1,0 +1,60 @@
+import fs from "node:fs";
+import { lstatIfThere } from "@robust-sync/system/lstat";
+import { directoriesAbove, fileSystemPath, type GitPath } from "../paths/git-path.ts";
+
+/** The file system that a directory is on: the directory at its top (null: the workspace's own), and its device (null: it is missing). */
+export interface FileSystem {
+	readonly top: GitPath | null;
+	readonly device: number | null;
+}
+
+/** The file systems of a working tree's directories. Each directory is looked up once: use it for a short time. */
+export class FileSystems {
+	readonly #root: string;
+	readonly #mounts: ReadonlySet<GitPath>;
+	readonly #known = new Map<GitPath, FileSystem>();
+	#own: FileSystem | null = null;
+
+	/** @param mounts mount points below the workspace: a bind mount has the same device number */
+	constructor(root: string, mounts: ReadonlySet<GitPath> = new Set()) {
+		this.#root = root;
+		this.#mounts = mounts;
+	}
+
+	/** The workspace's own. */
+	get own(): FileSystem {
+		this.#own ??= { top: null, device: fs.statSync(this.#root).dev };
+		return this.#own;
+	}
+
+	/** The file system of a path's directory, or of the lowest one above it that exists. */
+	of(name: GitPath): FileSystem {
+		let above = this.own;
+		for (const directory of directoriesAbove(name)) {
+			let found = this.#known.get(directory);
+			if (found === undefined) {
+				const device = this.#deviceOf(directory);
+				const isTop = this.#mounts.has(directory) || (device !== null && device !== above.device);
+				found = { top: isTop ? directory : above.top, device };
+				this.#known.set(directory, found);
+			}
+			// Below a missing directory nothing exists.
+			if (found.device === null) return { top: found.top, device: above.device };
+			above = found;
+		}
+		return above;
+	}
+
+	#deviceOf(directory: GitPath): number | null {
+		try {
+			return lstatIfThere(fileSystemPath(this.#root, directory))?.dev ?? null;
+		} catch {
+			return null;
+		}
+	}
+
+	/** Forgets what was looked up. */
+	clear(): void {
+		this.#known.clear();
+	}
+}
