@@ -2,7 +2,7 @@ import fs from "node:fs";
 import { openBeneath } from "../paths/beneath.ts";
 import { type GitPath, gitPathOf, mountStoreName } from "../paths/git-path.ts";
 import type { Repository } from "../process/repository.ts";
-import { type FileSystem, FileSystems } from "./file-systems.ts";
+import { type Mount, Mounts } from "./mounts.ts";
 
 // A file system without permission bits (vfat, some network and FUSE mounts) shows the same mode for every file. git has core.fileMode for
 // a whole repository. A file system that is mounted below the workspace is probed.
@@ -22,11 +22,11 @@ const probes = new WeakMap<Repository, Map<string, Probe>>();
  * file system. If that is impossible (read-only), the answer is true.
  */
 export function hasModes(repository: Repository, name: GitPath): boolean {
-	const fileSystems = new FileSystems(repository.root);
-	return hasModesAt(repository, fileSystems, fileSystems.of(name));
+	const mounts = new Mounts(repository.root);
+	return hasModesAt(repository, mounts, mounts.of(name));
 }
 
-function hasModesAt(repository: Repository, { own }: FileSystems, { top, device }: FileSystem): boolean {
+function hasModesAt(repository: Repository, { own }: Mounts, { top, device }: Mount): boolean {
 	if (repository.config.get("core.filemode") === "false") return false;
 	if (top === null || device === own.device) return true;
 	const key = `${device} ${top}`;
@@ -55,11 +55,11 @@ export function storedMode<M extends string>(
 
 /** The directories of mounted file systems without modes that contain some of these paths. */
 export function mountsWithoutModes(repository: Repository, names: Iterable<GitPath>): Set<GitPath> {
-	const fileSystems = new FileSystems(repository.root);
+	const mounts = new Mounts(repository.root);
 	const tops = new Set<GitPath>();
 	for (const name of names) {
-		const found = fileSystems.of(name);
-		if (found.top !== null && !tops.has(found.top) && !hasModesAt(repository, fileSystems, found)) tops.add(found.top);
+		const found = mounts.of(name);
+		if (found.top !== null && !tops.has(found.top) && !hasModesAt(repository, mounts, found)) tops.add(found.top);
 	}
 	return tops;
 }

@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import { FileSystems } from "../files/file-systems.ts";
+import { Mounts } from "../files/mounts.ts";
 import { canLink, ObstacleError } from "../files/obstacle.ts";
 import { openBeneath } from "../paths/beneath.ts";
 import { type GitPath, gitPathOf, mountStoreName } from "../paths/git-path.ts";
@@ -17,7 +17,7 @@ interface Store {
 /** Stores of the file systems below the workspace, opened on demand. */
 export class MountStores {
 	readonly #root: string;
-	readonly #fileSystems: FileSystems;
+	readonly #mounts: Mounts;
 	readonly #backups: string;
 	readonly #stores = new Map<GitPath, Store>();
 
@@ -27,13 +27,13 @@ export class MountStores {
 	 */
 	constructor(root: string, mounts: Iterable<GitPath>, backups: string) {
 		this.#root = root;
-		this.#fileSystems = new FileSystems(root, new Set(mounts));
+		this.#mounts = new Mounts(root, new Set(mounts));
 		this.#backups = backups;
 	}
 
 	/** The top of the file system of a path's directory; null: the workspace's own. */
 	topOf(name: GitPath): GitPath | null {
-		return this.#fileSystems.of(name).top;
+		return this.#mounts.of(name).top;
 	}
 
 	/** Whether a path is a store of ours, or in one: a commit's files there are not placed. */
@@ -77,7 +77,7 @@ export class MountStores {
 			close();
 		}
 		this.#stores.clear();
-		this.#fileSystems.clear();
+		this.#mounts.clear();
 	}
 
 	#removeOrphans(backups: string): void {

@@ -3,17 +3,17 @@ import { lstatIfThere } from "@robust-sync/system/lstat";
 import { directoriesAbove, fileSystemPath, type GitPath } from "../paths/git-path.ts";
 
 /** The file system that a directory is on: the directory at its top (null: the workspace's own), and its device (null: it is missing). */
-export interface FileSystem {
+export interface Mount {
 	readonly top: GitPath | null;
 	readonly device: number | null;
 }
 
 /** The file systems of a working tree's directories. Each directory is looked up once: use it for a short time. */
-export class FileSystems {
+export class Mounts {
 	readonly #root: string;
 	readonly #mounts: ReadonlySet<GitPath>;
-	readonly #known = new Map<GitPath, FileSystem>();
-	#own: FileSystem | null = null;
+	readonly #known = new Map<GitPath, Mount>();
+	#own: Mount | null = null;
 
 	/** @param mounts mount points below the workspace: a bind mount has the same device number */
 	constructor(root: string, mounts: ReadonlySet<GitPath> = new Set()) {
@@ -22,13 +22,13 @@ export class FileSystems {
 	}
 
 	/** The workspace's own. */
-	get own(): FileSystem {
+	get own(): Mount {
 		this.#own ??= { top: null, device: fs.statSync(this.#root).dev };
 		return this.#own;
 	}
 
 	/** The file system of a path's directory, or of the lowest one above it that exists. */
-	of(name: GitPath): FileSystem {
+	of(name: GitPath): Mount {
 		let above = this.own;
 		for (const directory of directoriesAbove(name)) {
 			let found = this.#known.get(directory);
