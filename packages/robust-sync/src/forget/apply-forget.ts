@@ -126,12 +126,13 @@ export async function applyForget(
 	if (repository.isShallow) throw new ForgetRefusedError(shallowRemedy);
 	await refreshIndex(context);
 	const store = openMergeStore(repository, "present");
-	const values = await deriveValues(store, maps);
 	const state = readForgetState(paths);
+	const applied = new Set(state.applied);
+	const values = await deriveValues(store, maps, applied);
 	const fresh = maps.filter(({ id }) => !state.applied.includes(id));
 	if (at.isEarly && fresh.some((map) => removesValue(map) && !values.has(map.id)))
 		throw new ForgetRefusedError("its value cannot be derived before the new history is here");
-	const rewritten = await rewriteAll(store, maps, values, { made: context.memory.forget.made, tip: at.isEarly ? null : at.tip });
+	const rewritten = await rewriteAll(store, maps, values, { made: context.memory.forget.made, tip: at.isEarly ? null : at.tip, applied });
 	await refuseOtherChanges(repository, maps, rewritten, at);
 	faultPoint("forget-verified");
 	lock.assertHeld();

@@ -1,6 +1,6 @@
 import { type ObjectReader, type Oid, type Repository, WorkCounter, withObjectReader } from "@robust-sync/git";
 import { blobId } from "./find-maps.ts";
-import { blobsOf, type ForgetMap } from "./forget-map.ts";
+import { type ForgetMap, stepsOf } from "./forget-map.ts";
 import { type Values, valuesBetween, withoutValues } from "./value.ts";
 
 /** A map that is not applied: its signature is right, but its content is not a forgetting. */
@@ -24,15 +24,18 @@ async function contentsOf(reader: ObjectReader, oids: readonly Oid[]): Promise<(
 
 /**
  * The values that maps forget, from old objects that exist here and the cleaned ones. Each pair is checked: the second is the first with
- * placeholders for the value, and nothing else.
+ * placeholders for the value, and nothing else. Several maps may forget one value: each has placeholders of its own.
  * @param maps in the order of time
  * @param store the objects, as openMergeStore has them
+ * @param applied ids of maps that this node has applied
  * @returns by the ids of the maps; a map without objects here has no entry
  * @throws ForgetRefusedError, GitError
  */
-export async function deriveValues(store: Repository, maps: readonly ForgetMap[]): Promise<Values> {
+export async function deriveValues(store: Repository, maps: readonly ForgetMap[], applied?: ReadonlySet<string>): Promise<Values> {
 	const ids = maps.map(({ id }) => id);
-	const blobs = [...blobsOf(maps)];
+	const chains = [...stepsOf(maps, applied)];
+	const whole = chains.flatMap(([before, steps]) => (steps.length > 1 ? [[before, steps.at(-1)?.after ?? before] as const] : []));
+	const blobs = [...whole, ...maps.flatMap((map) => Object.entries(map.blobs))];
 	const commits = maps.flatMap((map) => Object.entries(map.commits));
 	const values = new Map<string, Buffer>();
 	const learn = (old: Buffer, cleaned: Buffer) => {
@@ -56,29 +59,50 @@ export async function deriveValues(store: Repository, maps: readonly ForgetMap[]
 		};
 		await each(blobs, (old, cleaned) => cleaned && learn(old, cleaned));
 		await each(commits, (old, cleaned) => cleaned && learn(messageOf(old), messageOf(cleaned)));
-		const known = ordered();
-		await each(blobs, (old, _cleaned, after) => {
-			if (blobId(store, withoutValues(old, known)) !== after)
-				throw new ForgetRefusedError("it changes a file by more than placeholders in the place of one value: take the file out");
-		});
+		const oneOf = new Map<string, Values>([...values].map(([id, value]) => [id, new Map([[id, value]])] as const));
+		for (let start = 0; start < chains.length; start += pairsAtOnce) {
+			const some = chains.slice(start, start + pairsAtOnce);
+			const contents = await contentsOf(
+				reader,
+				some.map(([before]) => before),
+			);
+			for (const [index, [, steps]] of some.entries()) {
+				let content = contents[index] ?? null;
+				for (const { id, after } of content === null ? [] : steps) {
+					const value = oneOf.get(id);
+					content = value === undefined || content === null ? null : withoutValues(content, value);
+					if (content === null || blobId(store, content) !== after)
+						throw new ForgetRefusedError("it changes a file by more than placeholders in the place of one value: take the file out");
+				}
+			}
+		}
 	});
 	return ordered();
 }
 
-/** Blobs that hold a value, with their replacements: those of this node alone that no map lists. @throws GitError */
+/**
+ * Blobs that hold a value, with their replacements: those of this node alone that no map lists.
+ * @param keeps whether a blob keeps the value of a map @throws GitError
+ */
 export async function blobsWithValues(
 	store: Repository,
 	blobs: readonly Oid[],
 	values: Values,
 	receive: (oid: Oid, cleaned: Buffer) => void,
+	keeps: (oid: Oid, id: string) => boolean = () => false,
 ): Promise<void> {
 	if (values.size === 0) return;
 	const counter = new WorkCounter(store.onProgress, "searching the history", blobs.length, "objects");
 	await withObjectReader(store, (reader) =>
 		reader.each(blobs, (_info, content, index) => {
 			counter.add();
-			const cleaned = content && withoutValues(content, values);
-			if (cleaned !== null && cleaned !== content) receive(blobs[index] ?? "", cleaned);
+			const oid = blobs[index] ?? "";
+			if (content === null) return;
+			const cleaned = withoutValues(content, values);
+			if (cleaned === content) return;
+			const left = new Map([...values].filter(([id]) => !keeps(oid, id)));
+			const kept = left.size === values.size ? cleaned : withoutValues(content, left);
+			if (kept !== content) receive(oid, kept);
 		}),
 	);
 	counter.end();

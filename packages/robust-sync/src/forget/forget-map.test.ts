@@ -50,13 +50,19 @@ describe("forget", () => {
 		expect(readMap(name, null, [key]).kind).toBe("refused");
 	});
 
-	test("map: one after another → a blob becomes the newest; a circle → stays", () => {
+	test("map: one after another → a blob becomes the newest; a circle → ends", () => {
 		const second = signMap({ ...map, id: "111111111111", blobs: { [b]: c } }, key);
 		expect([...blobsOf([signMap(map, key), second])]).toEqual([
 			[a, c],
 			[b, c],
 		]);
 		const back = signMap({ ...map, id: "222222222222", blobs: { [b]: a } }, key);
-		expect([...blobsOf([signMap(map, key), back])]).toEqual([]);
+		expect([...blobsOf([signMap(map, key), back])]).toEqual([[b, a]]);
+	});
+
+	test("map: two list one blob → the first counts, on a node that applied it the second", () => {
+		const again = signMap({ ...map, id: "111111111111", blobs: { [a]: c } }, key);
+		expect([...blobsOf([signMap(map, key), again])]).toEqual([[a, b]]);
+		expect([...blobsOf([signMap(map, key), again], new Set([map.id]))]).toEqual([[a, c]]);
 	});
 });

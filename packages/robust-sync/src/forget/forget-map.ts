@@ -105,18 +105,44 @@ export const removesPaths = (maps: readonly ForgetMap[]): boolean => maps.some((
 /** Whether a map replaces a value. */
 export const removesValue = ({ blobs, commits }: ForgetMap): boolean => Object.keys(blobs).length + Object.keys(commits).length > 0;
 
-/** Old blobs and their newest replacements, through all maps. */
-export function blobsOf(maps: readonly ForgetMap[], own: Iterable<readonly [string, string]> = []): Map<string, string> {
-	const next = new Map([...maps.flatMap(({ blobs }) => Object.entries(blobs)), ...own]);
-	const found = new Map<string, string>();
-	for (const [before, first] of next) {
-		let after = first;
-		const seen = new Set([before]);
-		while (!seen.has(after) && next.has(after)) {
-			seen.add(after);
-			after = next.get(after) ?? after;
+/** One replacement of a blob, by one map. */
+export interface Step {
+	readonly id: string;
+	readonly after: string;
+}
+
+/**
+ * What becomes of every blob that maps list, map by map: one that a map has cleaned may hold what a later one forgets. Where several maps list a blob, the first
+ * one counts that this node has not applied: the blob came again after the others.
+ * @param maps in the order of time @param applied ids of maps that this node has applied
+ */
+export function stepsOf(maps: readonly ForgetMap[], applied: ReadonlySet<string> = new Set()): Map<string, readonly Step[]> {
+	const lists = new Map<string, (Step & { readonly at: number })[]>();
+	for (const [at, { id, blobs }] of maps.entries())
+		for (const [before, after] of Object.entries(blobs)) {
+			const list = lists.get(before);
+			if (list === undefined) lists.set(before, [{ id, after, at }]);
+			else list.push({ id, after, at });
 		}
-		if (!seen.has(after)) found.set(before, after);
+	const found = new Map<string, readonly Step[]>();
+	for (const [before, list] of lists) {
+		const steps: Step[] = [];
+		for (let step = list.find(({ id }) => !applied.has(id)) ?? list[0]; step !== undefined; ) {
+			const { at, after } = step;
+			steps.push(step);
+			step = lists.get(after)?.find((next) => next.at > at);
+		}
+		found.set(before, steps);
+	}
+	return found;
+}
+
+/** Blobs that maps list, and what takes their place in the end. @param applied as for {@link stepsOf} */
+export function blobsOf(maps: readonly ForgetMap[], applied: ReadonlySet<string> = new Set()): Map<string, string> {
+	const found = new Map<string, string>();
+	for (const [before, steps] of stepsOf(maps, applied)) {
+		const after = steps.at(-1)?.after ?? before;
+		if (after !== before) found.set(before, after);
 	}
 	return found;
 }

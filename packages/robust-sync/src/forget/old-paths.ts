@@ -23,6 +23,11 @@ async function list(
 	return stdout.toString("latin1").split("\n").filter(Boolean);
 }
 
+/** The commit of a history that brought a map; null: none did. @param store as openMergeStore has it @throws GitError */
+export async function commitOfMap(store: Repository, id: string, tip: Oid): Promise<Oid | null> {
+	return (await list(store, ["--full-history", "--topo-order"], [tip], specsOf(gitPathOf(mapFile(id))))).at(-1) ?? null;
+}
+
 /**
  * Whether refs, or an incoming tip, have commits of an old history with a forgotten path. The listed blobs alone are no sign of it: they may be at
  * another path, and stay there. A node that lags behind lacks the tip from which the map was made, and has old commits even so.
@@ -35,8 +40,8 @@ export async function hasOldPaths(repository: Repository, maps: readonly ForgetM
 	for (const { id, paths } of maps) {
 		const old = paths.flatMap(({ blobs }) => blobs);
 		if ((await presentAmong(repository, old)).size === 0) continue;
-		const added = (await list(store, ["--full-history", "--topo-order"], [tip], specsOf(gitPathOf(mapFile(id))))).at(-1);
-		if (added === undefined) continue;
+		const added = await commitOfMap(store, id, tip);
+		if (added === null) continue;
 		refs ??= await refTips(repository);
 		const since = [...refs, tip, `^${added}`, ...(examined === null ? [] : [`^${examined}`])];
 		const touching = await list(

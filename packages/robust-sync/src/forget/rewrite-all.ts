@@ -18,7 +18,8 @@ import {
 } from "@robust-sync/git";
 import { blobsWithValues } from "./derive-values.ts";
 import { blobId, replacedBy } from "./find-maps.ts";
-import { blobsOf, type ForgetMap, mapFile, removesPaths } from "./forget-map.ts";
+import { blobsOf, type ForgetMap, mapFile, removesPaths, stepsOf } from "./forget-map.ts";
+import { commitOfMap } from "./old-paths.ts";
 import { type Values, withoutValues } from "./value.ts";
 import { blobsAt } from "./working-copies.ts";
 
@@ -138,29 +139,39 @@ async function orderOf(store: Repository, commits: readonly Oid[], made: MadeHis
 }
 
 /**
- * Every object that the hub's history got after the newest map that it has; none if something of it came back: then all of it is examined.
- * @throws GitError
+ * Every object that the hub's history got after each map whose value is known; none if something of what maps replace came back: then all of it
+ * is examined. @throws GitError
  */
-async function publishedAfter(store: Repository, maps: readonly ForgetMap[], tip: Oid | null): Promise<OidSet> {
-	const later = new OidSet(idLengthOf(store));
-	if (tip === null) return later;
+async function publishedAfter(
+	store: Repository,
+	maps: readonly ForgetMap[],
+	values: Values,
+	tip: Oid | null,
+): Promise<Map<string, OidSet>> {
+	const found = new Map<string, OidSet>();
+	if (tip === null) return found;
 	const replaced = new Set(replacedBy(maps));
-	for (const { to } of maps.toReversed()) {
-		if (!(await isAncestor(store, to, tip).catch(() => false))) continue;
-		const { stdout } = await store.run(["rev-list", "--objects", "--no-object-names", "--missing=allow-any", tip, `^${to}`]);
+	const newest = maps.at(-1)?.id;
+	for (const { id, to } of maps) {
+		if (!values.has(id) && id !== newest) continue;
+		// Later maps have replaced the tip of an earlier one.
+		const isThere = await isAncestor(store, to, tip).catch(() => false);
+		const since = isThere ? to : await commitOfMap(store, id, tip);
+		if (since === null) continue;
+		const { stdout } = await store.run(["rev-list", "--objects", "--no-object-names", "--missing=allow-any", tip, `^${since}`]);
 		const oids = stdout.toString("latin1").split("\n").filter(Boolean);
-		if (!oids.some((oid) => replaced.has(oid))) for (const oid of oids) later.add(oid);
-		break;
+		if (!oids.some((oid) => replaced.has(oid))) found.set(id, new OidSet(idLengthOf(store), oids));
 	}
-	return later;
+	return found;
 }
 
 /**
  * Rewrites every object of a repository, reachable or not. A pure function of the objects and the maps.
  * @param store from openMergeStore @param writes false: computes the result without writing objects
  * @param made an earlier rewrite of a part, by this process
- * @param tip of the hub; null: not known. What its nodes published after the newest map is left as it is, but for listed objects: all nodes
+ * @param tip of the hub; null: not known. What its nodes published after a map keeps the value of that map, but in listed objects: all nodes
  * keep the same history, whenever they apply a map
+ * @param applied ids of maps that this node has applied
  * @throws GitError
  */
 export async function rewriteAll(
@@ -171,22 +182,33 @@ export async function rewriteAll(
 		writes = true,
 		made = null,
 		tip = null,
-	}: { readonly writes?: boolean; readonly made?: MadeHistory | null; readonly tip?: Oid | null } = {},
+		applied = new Set(),
+	}: {
+		readonly writes?: boolean;
+		readonly made?: MadeHistory | null;
+		readonly tip?: Oid | null;
+		readonly applied?: ReadonlySet<string>;
+	} = {},
 ): Promise<Rewritten> {
 	const reusable = made !== null && isOfOne(made, maps, values) ? made : null;
 	const { objects, all, freshBlobs, made: known } = await presentIn(store, reusable);
 	const writer = new ObjectWriter(store, all);
 	const sink = writes ? writer : idsOnly(store.objectFormat);
 	const own: [Oid, Oid][] = [];
-	const listed = blobsOf(maps);
+	const listed = blobsOf(maps, applied);
 	const contents: Buffer[] = [];
-	await blobsWithValues(store, freshBlobs, values, (oid, cleaned) => {
+	const later = await publishedAfter(store, maps, values, tip);
+	const isLater = (oid: Oid, id: string) => later.get(id)?.has(oid) === true;
+	const steps = stepsOf(maps, applied);
+	const use = (oid: Oid, cleaned: Buffer) => {
 		contents.push(cleaned);
 		own.push([oid, blobId(store, cleaned)]);
-	});
+	};
+	// What takes the place of a listed one is the same on all nodes.
+	const keeps = (oid: Oid, id: string) => (steps.has(oid) ? !steps.get(oid)?.some((step) => step.id === id) : isLater(oid, id));
+	await blobsWithValues(store, freshBlobs, values, use, keeps);
 	await addBlobs(sink, contents);
-	const later = await publishedAfter(store, maps, tip);
-	const blobs = new Map([...listed, ...(known?.blobs ?? []), ...own.filter(([oid]) => listed.has(oid) || !later.has(oid))]);
+	const blobs = new Map([...(known?.blobs ?? []), ...own, ...listed]);
 	const continued = known !== null && isSame(known, blobs, all) ? known : null;
 	const order = await orderOf(store, objects.commit, continued);
 	// Rewrites the history of the newest map first: results that are present already need not be examined again.
@@ -194,15 +216,17 @@ export async function rewriteAll(
 	const first = last === undefined || !all.has(last.to) || continued !== null ? [] : await inOrder(store, [last.from]);
 	const names = maps.flatMap(({ paths }) => paths.map((one) => one.path));
 	const ownAtPaths = names.length === 0 ? [] : [...(await blobsAt(store, order, names)).values()];
-	const inMaps = new Set(maps.flatMap((map) => Object.keys(map.commits)));
+	const inMaps = new Map(maps.map(({ id, commits }) => [id, new Set(Object.keys(commits))] as const));
 	const messages = new Set<Oid>();
 	const rule = {
 		blobs,
 		paths: maps.flatMap((map) => map.paths.map((one) => ({ path: one.path, marker: mapFile(map.id), blobs: new Set(one.blobs) }))),
 		watched: new Set(ownAtPaths.flatMap((oids) => [...oids])),
 		message: (oid: Oid, message: Buffer) => {
-			if (later.has(oid) && !inMaps.has(oid)) return message;
-			const cleaned = withoutValues(message, values);
+			const whole = withoutValues(message, values);
+			if (whole === message) return message;
+			const left = new Map([...values].filter(([id]) => !isLater(oid, id) || inMaps.get(id)?.has(oid)));
+			const cleaned = left.size === values.size ? whole : withoutValues(message, left);
 			if (cleaned !== message) messages.add(oid);
 			return cleaned;
 		},
