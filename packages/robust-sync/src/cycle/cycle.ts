@@ -44,12 +44,18 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	await applyFetched(context);
 	progress.checkedOut.push(...(await keepExcluded(context)));
 
-	const asked = prefetchWithoutForgotten(context);
+	let noteScan: (isToPush: boolean) => void = () => undefined;
+	const isToPush = new Promise<boolean>((resolve) => {
+		noteScan = resolve;
+	});
+	const asked = prefetchWithoutForgotten(context, isToPush);
 	const work = async () => {
 		const late = await findLateWrites(context);
 		await untrackOwnFiles(context);
 		const outbox = await collectOutbox(context);
-		const snapshot = await taskInto(context, progress, await snapshotInto(context, progress, outbox.targets, late.foreign));
+		const scanned = await snapshotInto(context, progress, outbox.targets, late.foreign);
+		noteScan(scanned.committed > 0 && context.memory.pace.waitToPushMs() === 0);
+		const snapshot = await taskInto(context, progress, scanned);
 		const committed = markCommitted(context, outbox);
 		const agree = async () => {
 			const agreed = await syncWithRemote(context, snapshot, progress, asked);
@@ -72,7 +78,10 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 		return { outbox, committed, head, late: late.skipped };
 	};
 	// No work of a cycle may continue after its end or failure.
-	const { outbox, committed, head, late } = await work().finally(() => asked?.catch(() => undefined));
+	const { outbox, committed, head, late } = await work().finally(() => {
+		noteScan(true);
+		return asked?.catch(() => undefined);
+	});
 
 	if (progress.heldAt === null) await finishHub(context);
 	return await record(context, progress, { outbox, committed, head, late });

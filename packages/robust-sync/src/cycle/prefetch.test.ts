@@ -13,6 +13,10 @@ const text = (changed: Readonly<Record<number, string>>) => `${lines.map((line, 
 let scratch: Scratch;
 let context: CycleContext;
 let commands: string[] = [];
+/** A scan waits for this. */
+let beforeScan: () => Promise<void> = async () => undefined;
+/** Called with each command that begins. */
+let onCommand: (command: string) => void = () => undefined;
 /** Called when a fetch and all that ran beside it have ended. */
 let afterFetch: () => void = () => undefined;
 beforeEach(async () => {
@@ -27,6 +31,8 @@ beforeEach(async () => {
 	const running = new Set<Promise<unknown>>();
 	repository.run = async (args, options) => {
 		commands.push(args[0] ?? "");
+		onCommand(args[0] ?? "");
+		if (args[0] === "status") await beforeScan();
 		const done = Repository.prototype.run.call(repository, args, options);
 		if (args[0] !== "fetch") {
 			running.add(done);
@@ -41,7 +47,7 @@ beforeEach(async () => {
 	await cycle();
 });
 afterEach(() => {
-	afterFetch = () => undefined;
+	[afterFetch, onCommand, beforeScan] = [() => undefined, () => undefined, async () => undefined];
 	return scratch.remove();
 });
 
@@ -70,7 +76,7 @@ test("prefetch: the remote moved in the last cycle → fetched at once; else ask
 });
 
 test("prefetch: a peer announced a head → one fetch, whether it is there or not", async () => {
-	while ((await cycle()).includes("fetch"));
+	await rest();
 	push({ "a.txt": text({ 0: "peer" }) });
 	context.memory.announced.add(scratch.git("peer", "rev-parse", "HEAD").trim());
 	expect(await cycle()).toEqual(["fetch", "status"]);
@@ -79,6 +85,47 @@ test("prefetch: a peer announced a head → one fetch, whether it is there or no
 	scratch.write("w/other.txt", "here\n");
 	expect(await cycle()).toEqual(["fetch", "push", "status"]);
 	expect(scratch.git("hub.git", "show", "main:other.txt")).toBe("here\n");
+});
+
+/** Cycles until the remote's last answer was that nothing moved. */
+async function rest(): Promise<void> {
+	while ((await cycle()).includes("fetch"));
+}
+
+test("prefetch: own change, the remote at rest → the push is the question", async () => {
+	await rest();
+	scratch.write("w/other.txt", "here\n");
+	expect(await cycle()).toEqual(["push", "status"]);
+	expect(scratch.git("hub.git", "show", "main:other.txt")).toBe("here\n");
+});
+
+test("prefetch: own change, the remote moved unseen → refused, fetched, merged", async () => {
+	await rest();
+	push({ "a.txt": text({ 0: "peer" }) });
+	scratch.write("w/a.txt", text({ 11: "here" }));
+	expect((await cycle()).filter((command) => command !== "status")).toEqual(["fetch", "push", "push"]);
+	expect(scratch.git("hub.git", "show", "main:a.txt")).toBe(text({ 0: "peer", 11: "here" }));
+});
+
+test("prefetch: own change that must not be pushed yet → asked", async () => {
+	await rest();
+	push({ "a.txt": text({ 0: "peer" }) });
+	context.memory.pace.configure(60_000, 0);
+	context.memory.pace.pushes();
+	scratch.write("w/other.txt", "here\n");
+	expect(await cycle()).toEqual(expect.arrayContaining(["fetch", "ls-remote"]));
+	expect(scratch.read("w/a.txt")).toBe(text({ 0: "peer" }));
+});
+
+test("prefetch: the scan takes long → asked beside it", async () => {
+	await rest();
+	const asked = new Promise<void>((resolve) => {
+		onCommand = (command) => command === "ls-remote" && resolve();
+	});
+	// The scan does not end before the question begins.
+	beforeScan = () => asked;
+	scratch.write("w/other.txt", "here\n");
+	expect(await cycle()).toEqual(["ls-remote", "push", "status"]);
 });
 
 test("prefetch: own change, and the remote moved → both merged, one fetch", async () => {

@@ -28,7 +28,7 @@ export async function syncWithRemote(
 	context: CycleContext,
 	snapshot: Snapshot,
 	progress: Progress,
-	asked: Promise<Prefetched> | null,
+	asked: Promise<Prefetched | null> | null,
 ): Promise<Oid | null> {
 	const { repository, memory } = context;
 	const { pace } = memory;
@@ -234,7 +234,7 @@ async function isFreshOnTop(context: CycleContext, snapshot: Snapshot): Promise<
 const answerWaitMs = 500;
 
 /** Whether the remote has refused a pending question: then it gets no push either. A slow answer is not waited for. */
-async function hasRefused(asked: Promise<Prefetched> | null): Promise<boolean> {
+async function hasRefused(asked: Promise<Prefetched | null> | null): Promise<boolean> {
 	if (asked === null) return false;
 	const late = new AbortController();
 	const answer = asked.then(

@@ -120,15 +120,15 @@ export async function applyFetched(context: CycleContext): Promise<void> {
 }
 
 /** Like prefetchUpstream, but not where that would fetch forgotten content repeatedly. */
-export function prefetchWithoutForgotten(context: CycleContext): Promise<Prefetched> | null {
-	return readForgetState(context.paths).returned === null ? prefetchUpstream(context) : null;
+export function prefetchWithoutForgotten(context: CycleContext, isToPush: Promise<boolean>): Promise<Prefetched | null> | null {
+	return readForgetState(context.paths).returned === null ? prefetchUpstream(context, isToPush) : null;
 }
 
 /** Like fetchUpstream, but without forgotten content. @throws SyncError, GitError, the file system's error */
 export async function fetchWithoutForgotten(
 	context: CycleContext,
 	hint: boolean,
-	asked: Promise<Prefetched> | null,
+	asked: Promise<Prefetched | null> | null,
 ): Promise<CleanUpstream> {
 	const { repository, paths, config } = context;
 	const { returned } = readForgetState(paths);
@@ -139,7 +139,8 @@ export async function fetchWithoutForgotten(
 			return { tip: returned.clean, before: null, rewritten: false, replaced: null, problem: hubHasIt(config.syncRemote) };
 		writeForgetState(paths, { ...readForgetState(paths), returned: null });
 	}
-	const answer = asked ?? (hint ? null : askUpstream(context));
+	const ask = async () => (await asked) ?? (await askUpstream(context));
+	const answer = hint ? asked : ask();
 	const given = await (hint ? answer?.catch(() => undefined) : answer);
 	const early = await applyAnnounced(context);
 	// A fetch before that names objects that may be gone.

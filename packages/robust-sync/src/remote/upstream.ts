@@ -1,4 +1,4 @@
-import { setImmediate } from "node:timers/promises";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
 	attachHead,
 	fetchBranch,
@@ -115,7 +115,11 @@ export const askUpstream = async (context: CycleContext): Promise<Prefetched> =>
  * @param hint a peer announced a missing head, or a push was refused: fetch at once
  * @param asked the prefetched answer, if there is one that was not used yet
  */
-export async function fetchUpstream(context: CycleContext, hint: boolean, asked: Promise<Prefetched> | null = null): Promise<Upstream> {
+export async function fetchUpstream(
+	context: CycleContext,
+	hint: boolean,
+	asked: Promise<Prefetched | null> | null = null,
+): Promise<Upstream> {
 	const { repository, config, memory } = context;
 	const branch = syncedBranch(context);
 	const { announced } = memory;
@@ -148,12 +152,16 @@ export async function fetchUpstream(context: CycleContext, hint: boolean, asked:
 	return { tip, rewritten: fetched.rewritten, before: known };
 }
 
+/** A scan that takes longer than this gets the question beside it, milliseconds; a shorter one decides whether there is a question. */
+const askBesideAfterMs = 50;
+
 /**
  * Learns the remote's tip while the scan runs, if that is likely to be needed. A head that a peer announced is fetched at once; so is the branch
  * after a cycle that found it moved, as more may follow. Where there is something to push, the push answers.
- * @returns the pending answer; null: not asked. Must be awaited even if unused.
+ * @param isToPush the result of the scan: whether a push follows
+ * @returns the pending answer, of null if the push replaces it; null: not asked. Must be awaited even if unused.
  */
-export function prefetchUpstream(context: CycleContext): Promise<Prefetched> | null {
+export function prefetchUpstream(context: CycleContext, isToPush: Promise<boolean>): Promise<Prefetched | null> | null {
 	const { memory } = context;
 	const announced = memory.announced.size;
 	if (announced > 0 ? memory.pace.limitedMs() > 0 : memory.firstChanges.size > 0 || !memory.pace.mayAsk()) return null;
@@ -161,10 +169,11 @@ export function prefetchUpstream(context: CycleContext): Promise<Prefetched> | n
 		const upstream = await fetchUpstream(context, true);
 		return { tip: upstream.tip, upstream, announced };
 	};
-	// The scan begins first: an answer takes less time.
 	const answered = async () => {
-		await setImmediate();
-		return await askUpstream(context);
+		const scanned = new AbortController();
+		const isSlow = sleep(askBesideAfterMs, false, { signal: scanned.signal }).catch(() => false);
+		const isPushed = await Promise.race([isToPush, isSlow]).finally(() => scanned.abort());
+		return isPushed ? null : await askUpstream(context);
 	};
 	const answer = announced > 0 || memory.hasMoved ? fetched() : answered();
 	// A failure concerns only callers that need the answer.
