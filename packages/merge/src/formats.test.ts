@@ -1,18 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { mergeContents } from "./merge.ts";
-
-/** Small inputs of kinds that broke merges: `⏎` is a line end. */
-interface Row {
-	readonly name: string;
-	readonly path: string;
-	/** Null: both sides added the file. */
-	readonly base: string | null;
-	readonly older: string;
-	readonly later: string;
-	readonly result: string;
-	/** Is the older side saved? */
-	readonly saved?: boolean;
-}
+import { checkRow, type Row } from "./testing/rows.ts";
 
 const template = (task: string, log: string) => `---⏎tags: [daily]⏎---⏎# Day⏎⏎## Tasks⏎⏎- [ ] ${task}⏎⏎## Log⏎⏎- ${log}⏎`;
 const json = (x: number, scroll: number) => `# D⏎\`\`\`json⏎{⏎  "e": [{"id": "r", "x": ${x}}],⏎  "s": ${scroll}⏎}⏎\`\`\`⏎`;
@@ -475,21 +463,7 @@ const ROWS: readonly Row[] = [
 const bytes = (text: string) => Buffer.from(text.replaceAll("⏎", "\n"));
 
 describe("formats:", () => {
-	test.each(ROWS.map((row) => [row.name, row] as const))(
-		"%s → as a reader of the format wants it",
-		(_, { path, base, older, later, result, saved }) => {
-			for (const end of ["\n", "\r\n"]) {
-				const write = (text: string) => Buffer.from(text.replaceAll("⏎", end));
-				const input = { path, base: base === null ? null : write(base), a: write(older), b: write(later), later: "b" as const };
-				const merged = mergeContents(input);
-				const swapped = mergeContents({ ...input, a: input.b, b: input.a, later: "a" });
-				expect(Buffer.from(merged.content).toString()).toBe(write(result).toString());
-				expect(Buffer.from(swapped.content)).toEqual(Buffer.from(merged.content));
-				if (saved === true) expect(merged.lost).toEqual({ a: true, b: false });
-				else expect(merged.lost.a).toBe(false);
-			}
-		},
-	);
+	test.each(ROWS.map((row) => [row.name, row] as const))("%s → as a reader of the format wants it", (_, row) => checkRow(row));
 
 	test("both sides parse, no merge of keys does → the later side whole", () => {
 		const [base, a, b] = ["a = 1\n", "a = 1\nb.c = 1\n", "a = 1\n\n[b]\nc = 2\n"].map(bytes) as [Buffer, Buffer, Buffer];

@@ -1,6 +1,9 @@
-import { trimBlanks } from "../blanks.ts";
 import { choose } from "../choose.ts";
+import { align } from "../diff.ts";
+import { Interner } from "../interner.ts";
+import { hunks } from "../line-alignment.ts";
 import type { Lost, Versions } from "./blocks.ts";
+import { firstCell, mergeTableHeads, mergeTableRows, tableRule } from "./tables.ts";
 import type { Markup, Unit } from "./units.ts";
 
 /** A line with one statement, so that only one of two versions can stay. */
@@ -16,9 +19,11 @@ interface Statement {
 /** The time when a task was done or cancelled, as plugins of Obsidian write it after its words; a character may be several bytes. */
 const COMPLETION = /(?:[ \t]+\xe2(?:\x9c\x85|\x9d\x8c)[ \t]*\d{4}-\d{2}-\d{2}|[ \t]+[[(](?:completion|cancelled)::[^\])]*[\])])+[ \t]*$/;
 
+const TASK = /^([ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[)([^\]]{1,4})(\][ \t].*)$/;
+
 /** A task of a list: its words are the subject, the mark in its box and the time of completion are the value. */
 function task(line: string): Statement | null {
-	const found = /^([ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[)([^\]]{1,4})(\][ \t].*)$/.exec(line);
+	const found = TASK.exec(line);
 	if (found === null) return null;
 	const [, before, mark, behind] = found as unknown as [string, string, string, string];
 	return { subject: `task ${behind.replace(COMPLETION, "")}`, before, says: mark + behind, behind: "" };
@@ -44,19 +49,35 @@ function property(line: string, markup: Markup): Statement | null {
 	return found === null ? null : { subject: `property ${found[2]!.toLowerCase()}`, before: found[1]!, says: found[3]!, behind: "" };
 }
 
+/** The definition of a footnote or of a link: readers take only one of a label (https://spec.commonmark.org/0.31.2/#link-reference-definitions). */
+function definition(line: string): Statement | null {
+	const found = DEFINITION.exec(line);
+	return found === null ? null : { subject: `definition ${found[2]!.toLowerCase()}`, before: found[1]!, says: found[3]!, behind: "" };
+}
+
+const DEFINITION = /^( {0,3}\[(\^?[^\]\s[][^\][]*)\]:)([ \t].*)$/m;
+
+/** A line `Status: open`, also bold or in a list. Its value is a few words: a longer one may be a sentence. */
+function field(line: string): Statement | null {
+	const found = FIELD.exec(line);
+	return found === null ? null : { subject: `field ${found[2]!.toLowerCase()}`, before: found[1]!, says: found[3]!, behind: "" };
+}
+
+const FIELD =
+	/^([ \t>]*(?:[-*+][ \t]+)?(?:\*\*|__)?([A-Z\xc3-\xf4][\w\x80-\xff-]*(?: [\w\x80-\xff-]+){0,2})(?:\*\*:|:\*\*|__:|:__|:))([ \t]+\S.{0,60})$/m;
+
 /** The head of a table: a table has one. The words of its first column and the line below it identify the table. */
 function tableHead(line: string, next: string | undefined): Statement | null {
 	if (next === undefined || !tableRule.test(next) || !line.includes("|")) return null;
 	return { subject: `table ${firstCell(line)} ${next}`, before: "", says: line, behind: "" };
 }
 
-const tableRule = /^[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|[ \t:-]*$/;
-
-/** May a body have tasks, properties or tables? */
+/** May a body have tasks, properties, definitions or tables? */
 export function mayHaveStatements(text: string, markup: Markup): boolean {
 	if (markup === "markdown" && text.includes("|") && /^[ \t]*\|?[ \t]*:?-+:?[ \t]*\|/m.test(text)) return true;
 	if (text.includes("[") && /^[ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[[^\]\n]{1,4}\][ \t]/m.test(text)) return true;
 	if (markup === "org" && /^\*+[ \t]+[A-Z]{4,9}[ \t]/m.test(text)) return true;
+	if (FIELD.test(text) || (markup === "markdown" && text.includes("]:") && DEFINITION.test(text))) return true;
 	return markup === "markdown" ? text.includes("::") : /^[ \t]*(?:#\+|:)[\w-]+:[ \t]/m.test(text);
 }
 
@@ -67,12 +88,18 @@ export function mayHaveStatements(text: string, markup: Markup): boolean {
  * @returns whether a version was changed.
  */
 export function mergeStatements({ base, older, later }: Versions, markup: Markup, lost: Lost): boolean {
-	let changed = markup === "markdown" && mergeTableHeads({ base, older, later }, lost);
+	let changed = mergeTaskWords({ base, older, later }, lost);
+	if (markup === "markdown") {
+		if (mergeTableRows({ base, older, later }, lost)) changed = true;
+		if (mergeTableHeads({ base, older, later }, lost)) changed = true;
+	}
 	const [inBase, inOlder, inLater] = [base, older, later].map((units) => statements(units, markup)) as [Found, Found, Found];
 	for (const [subject, o] of inOlder) {
 		const l = inLater.get(subject);
 		const b = inBase.get(subject);
 		if (o === null || l === undefined || l === null || b === null) continue;
+		// Two new lines with one word before the colon may be two things.
+		if (b === undefined && subject.startsWith("field ")) continue;
 		const isTask = subject.startsWith("task ");
 		if (o.statement.says === l.statement.says && (!isTask || b === undefined || b.statement.says === o.statement.says)) continue;
 		// A property that one side alone changed is merged as any other line.
@@ -93,62 +120,6 @@ export function mergeStatements({ base, older, later }: Versions, markup: Markup
 	return changed;
 }
 
-/**
- * If a side changed a table's number of columns, its head and the line below it are one unit: a line of one side below the head of the other
- * makes no table.
- */
-function mergeTableHeads({ base, older, later }: Versions, lost: Lost): boolean {
-	const [inBase, inOlder, inLater] = [base, older, later].map(tableHeads) as [Heads, Heads, Heads];
-	const found: { readonly units: Unit[]; readonly index: number; readonly text: string }[] = [];
-	for (const [subject, o] of inOlder) {
-		const [b, l] = [inBase.get(subject), inLater.get(subject)];
-		if (o === null || !l || b === null || (o.rule === l.rule && (b === undefined || b.rule === o.rule))) continue;
-		// The side that changed the columns has the cells for them.
-		const rule = choose(b?.rule, o.rule, l.rule);
-		const text = o.rule === l.rule ? choose(b?.text, o.text, l.text) : rule === o.rule ? o.text : l.text;
-		if (o.text !== text && o.text !== b?.text) lost.olderLost = true;
-		if (l.text !== text && l.text !== b?.text) lost.laterLost = true;
-		for (const [units, head] of [
-			[base, b],
-			[older, o],
-			[later, l],
-		] as const)
-			if (head !== undefined) found.push({ units, index: head.index, text });
-	}
-	for (const units of [base, older, later])
-		joinHeads(units, new Map(found.filter((one) => one.units === units).map(({ index, text }) => [index, text])));
-	return found.length > 0;
-}
-
-/** Makes one unit of each head at these places and the line below it. */
-function joinHeads(units: Unit[], texts: ReadonlyMap<number, string>): void {
-	let length = 0;
-	for (let i = 0; i < units.length; i++) {
-		const text = texts.get(i);
-		units[length++] = text === undefined ? units[i]! : { text, block: null };
-		if (text !== undefined) i++;
-	}
-	units.length = length;
-}
-
-/** Heads of tables with the line below them, by the words of their first column; null: there are several. */
-type Heads = Map<string, { readonly index: number; readonly rule: string; readonly text: string } | null>;
-
-function tableHeads(units: readonly Unit[]): Heads {
-	const found: Heads = new Map();
-	for (const [index, { text, block }] of units.entries()) {
-		const next = units[index + 1];
-		if (block !== null || next === undefined || next.block !== null || !text.includes("|") || !tableRule.test(next.text)) continue;
-		const subject = firstCell(text);
-		found.set(subject, found.has(subject) ? null : { index, rule: next.text, text: `${text}\n${next.text}` });
-	}
-	return found;
-}
-
-function firstCell(line: string): string {
-	return trimBlanks(/^[ \t]*\|?([^|]*)/.exec(line)![1]!);
-}
-
 /** Statements by subject; null: the subject occurs more than once. */
 type Found = Map<string, { index: number; statement: Statement } | null>;
 
@@ -158,8 +129,94 @@ function statements(units: readonly Unit[], markup: Markup): Found {
 		if (block !== null) continue;
 		const next = markup === "markdown" ? units[index + 1] : undefined;
 		const state = markup === "org" ? orgTask(text) : null;
-		const statement = state ?? task(text) ?? property(text, markup) ?? tableHead(text, next?.block === null ? next.text : undefined);
+		const statement =
+			state ??
+			task(text) ??
+			property(text, markup) ??
+			(markup === "markdown" ? definition(text) : null) ??
+			field(text) ??
+			tableHead(text, next?.block === null ? next.text : undefined);
 		if (statement !== null) found.set(statement.subject, found.has(statement.subject) ? null : { index, statement });
 	}
 	return found;
+}
+
+/** A task in parts: its mark and time of completion are its state. */
+interface TaskParts {
+	readonly index: number;
+	readonly before: string;
+	readonly mark: string;
+	readonly words: string;
+	readonly completion: string;
+}
+
+function taskParts(units: readonly Unit[], index: number): TaskParts | null {
+	const unit = units[index];
+	const found = unit === undefined || unit.block !== null ? null : TASK.exec(unit.text);
+	if (found === null) return null;
+	const [, before, mark, behind] = found as unknown as [string, string, string, string];
+	const words = behind.replace(COMPLETION, "");
+	return { index, before, mark, words, completion: behind.slice(words.length) };
+}
+
+/** Tasks by their words; null: several have them. */
+function tasksByWords(units: readonly Unit[]): Map<string, TaskParts | null> {
+	const found = new Map<string, TaskParts | null>();
+	for (const index of units.keys()) {
+		const parts = taskParts(units, index);
+		if (parts !== null) found.set(parts.words, found.has(parts.words) ? null : parts);
+	}
+	return found;
+}
+
+/** One side changed the mark of a task, the other its words: all versions get the task with both changes. */
+function mergeTaskWords({ base, older, later }: Versions, lost: Lost): boolean {
+	const [inBase, inOlder, inLater] = [base, older, later].map(tasksByWords) as [Tasks, Tasks, Tasks];
+	let changed = false;
+	let toOlder: ((index: number) => number | null) | null = null;
+	let toLater: ((index: number) => number | null) | null = null;
+	for (const [words, b] of inBase) {
+		if (b === null) continue;
+		const [marked, isOlder] = inOlder.has(words) ? [inOlder.get(words), true] : [inLater.get(words), false];
+		if (!marked || (inOlder.has(words) && inLater.has(words)) || isSameState(marked, b)) continue;
+		toOlder ??= counterpart(base, older);
+		toLater ??= counterpart(base, later);
+		const place = (isOlder ? toLater : toOlder)(b.index);
+		const reworded = place === null ? null : taskParts(isOlder ? later : older, place);
+		// A task with other words that was there before, or shares less than half of them, is another one.
+		if (reworded === null || inBase.has(reworded.words) || !isReworded(words, reworded.words)) continue;
+		const [o, l] = isOlder ? [marked, reworded] : [reworded, marked];
+		const state = isSameState(l, b) ? o : l;
+		if (state !== o && !isSameState(o, b) && !isSameState(o, l)) lost.olderLost = true;
+		const text = choose(b.before, o.before, l.before) + state.mark + reworded.words + state.completion;
+		base[b.index] = older[o.index] = later[l.index] = { text, block: null };
+		changed = true;
+	}
+	return changed;
+}
+
+type Tasks = ReturnType<typeof tasksByWords>;
+
+function isSameState(one: TaskParts, other: TaskParts): boolean {
+	return one.mark === other.mark && one.completion === other.completion;
+}
+
+function isReworded(before: string, after: string): boolean {
+	const [old, changed] = [before, after].map((text) => text.split(/[ \t]+/).filter((word) => /[\w\x80-\xff]/.test(word))) as [
+		string[],
+		string[],
+	];
+	const known = new Set(old);
+	return 2 * changed.filter((word) => known.has(word)).length >= Math.max(old.length, changed.length, 1);
+}
+
+/** Gives the line of a version that took the place of a line of the base: the one in its place where a stretch kept its number of lines. */
+function counterpart(base: readonly Unit[], side: readonly Unit[]): (index: number) => number | null {
+	const interner = new Interner();
+	const [ids, sideIds] = [base, side].map((units) => interner.ids(units.map(({ text }) => text))) as [Int32Array, Int32Array];
+	const places = new Map<number, number>();
+	for (const { start, end, from, to } of hunks(align(ids, sideIds), side.length)) {
+		if (end - start === to - from) for (let k = 0; k < end - start; k++) places.set(start + k, from + k);
+	}
+	return (index) => places.get(index) ?? null;
 }

@@ -23,7 +23,7 @@ export type Markup = "markdown" | "org" | "asciidoc" | "restructured" | "plain";
 
 /** May a body have blocks? Most have none, and the search line by line costs more than a merge. */
 export function mayHaveBlocks(text: string, markup: Markup): boolean {
-	if (markup === "markdown") return text.includes("```") || text.includes("~~~") || text.includes("{%");
+	if (markup === "markdown") return text.includes("```") || text.includes("~~~") || text.includes("{%") || mathFence.test(text);
 	if (markup === "asciidoc") return asciidocFence.test(text);
 	if (markup === "restructured") return text.includes(".. ") && restructuredBlock.test(text);
 	return markup === "org" && /^[ \t]*(?::[\w-]+:|#\+begin_)/im.test(text);
@@ -83,6 +83,8 @@ function blockEnd(lines: readonly string[], from: number, markup: Markup, endles
 	}
 	if (markup === "asciidoc") return asciidocEnd(lines, from, endless);
 	if (markup === "restructured") return restructuredEnd(lines, from);
+	const math = mathFence.exec(line)?.[1];
+	if (math !== undefined) return mathEnd(lines, from, math, endless);
 	const liquid = liquidBlock.exec(line);
 	if (liquid !== null) return liquidEnd(lines, from, liquid as unknown as [string, string, string], endless);
 	const fence = /^[ \t>]*(?:[-*+][ \t]+)?(`{3,}|~{3,})[ \t]*(.*)$/.exec(line);
@@ -96,6 +98,17 @@ function blockEnd(lines: readonly string[], from: number, markup: Markup, endles
 		return found !== null && found[1]![0] === marks[0] && found[1]!.length >= marks.length;
 	};
 	return ending(lines, from, isEnd, language, true);
+}
+
+/** A formula over lines, of which there are only parts in prose. */
+const mathFence = /^[ \t>]*(\$\$|\\\[)[ \t]*$/m;
+
+function mathEnd(lines: readonly string[], from: number, open: string, endless: Set<string>): BlockEnd | null {
+	if (endless.has(open)) return null;
+	const close = open === "$$" ? /^[ \t>]*\$\$[ \t]*$/ : /^[ \t>]*\\\][ \t]*$/;
+	const found = ending(lines, from, (line) => close.test(line), "math", false);
+	if (found === null) endless.add(open);
+	return found;
 }
 
 /** Tags of Liquid (Jekyll) whose content is not prose (https://jekyllrb.com/docs/liquid/tags/), and the language that `highlight` names. */
