@@ -113,8 +113,8 @@ export async function countCommits(repository: Repository, from: Oid | null, to:
 	return Number(stdout.toString("latin1").trim());
 }
 
-/** A commit's raw text. One that was made or fetched a moment ago is a loose object, for which no process is needed. */
-async function readCommit(repository: Repository, commit: Oid): Promise<string> {
+/** A commit's raw text, a character a byte; empty if it is missing. A new one is a loose object, for which no process is needed. @throws GitError */
+export async function readCommit(repository: Repository, commit: Oid): Promise<string> {
 	try {
 		return inflateSync(readFileSync(path.join(repository.commonDirectory, "objects", commit.slice(0, 2), commit.slice(2)))).toString(
 			"latin1",

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { readUnsavedMerges } from "@robust-sync/workspace";
+import { listSavedVersions, readUnsavedMerges, writeUnsavedMerges } from "@robust-sync/workspace";
 import { resolveMerge } from "../merge/resolve-merge.ts";
 import { walkBetween } from "../saved/resolutions-between.ts";
 import { type History, makeHistory } from "../testing/history-fixture.ts";
@@ -97,5 +97,23 @@ test("earlier merges: versions cannot be saved yet → followed, saved by a late
 	expect(await integrate(context, "refs/heads/main", base, commit)).toMatchObject({ head: commit, saved: [] });
 	rmSync(history.paths.conflicts);
 	expect(await continueEarlierMerges(context)).toHaveLength(1);
+	expect(readUnsavedMerges(history.paths)).toEqual([]);
+});
+
+test("earlier merges: rewritten while it waits → saved by its new id, no warning", async () => {
+	const base = history.commit([], { "x.json": '{"a": 0}\n' });
+	const before = siblings(base);
+	const { commit } = await resolveMerge(history.repository, ...before);
+	const message = history.git("log", "-1", "--format=%B", commit);
+	// As a map of what to forget rewrites them: other contents, the same messages.
+	const [ours, theirs] = siblings(base, "forgotten");
+	const merged = await resolveMerge(history.repository, ours, theirs);
+	const [first, second] = [theirs, ours];
+	const rewritten = history.git("commit-tree", merged.tree, "-p", first, "-p", second, "-m", message).trim();
+	mkdirSync(path.dirname(history.paths.unsavedMerges), { recursive: true });
+	writeUnsavedMerges(history.paths, [{ commit: rewritten, ours, theirs, failures: 0 }]);
+	expect(await continueEarlierMerges(context)).toHaveLength(1);
+	expect(warnings).toEqual([]);
+	expect(listSavedVersions(history.paths, 9).map(({ manifest }) => manifest?.merge_commit)).toEqual([rewritten]);
 	expect(readUnsavedMerges(history.paths)).toEqual([]);
 });

@@ -1,6 +1,7 @@
-import type { Oid } from "@robust-sync/git";
+import { type Oid, openMergeStore, readCommit } from "@robust-sync/git";
 import { LockLostError } from "@robust-sync/system/lock";
 import { listSavedVersions, readUnsavedMerges, type UnsavedMerge, writeUnsavedMerges } from "@robust-sync/workspace";
+import { startsLikeResolved } from "../merge/merge-message.ts";
 import type { Resolution } from "../merge/resolution.ts";
 import { resolveMerge } from "../merge/resolve-merge.ts";
 import { walkBetween } from "../saved/resolutions-between.ts";
@@ -21,15 +22,27 @@ type EarlierContext = Pick<IntegrateContext, "repository" | "paths" | "now" | "l
 
 const short = (commit: Oid) => commit.slice(0, 12);
 
-/** Computes one merge again and saves its losing versions. If the result is another commit, we did not make the merge: nothing is saved. */
-async function saveOne(
-	{ repository, paths, now, warn }: EarlierContext,
-	{ commit, ours, theirs }: UnsavedMerge,
-	made: readonly Resolution[],
-): Promise<string | null> {
+/**
+ * Whether a listed merge was rewritten by a map of what to forget, which also replaced its ids on the list: it got on the list because its message
+ * names its parents, and messages stay.
+ */
+async function isRewritten({ repository }: EarlierContext, { commit, ours, theirs }: UnsavedMerge): Promise<boolean> {
+	const text = await readCommit(openMergeStore(repository), commit);
+	const message = text.slice(text.indexOf("\n\n") + 2);
+	return text !== "" && !startsLikeResolved(message, ours, theirs) && !startsLikeResolved(message, theirs, ours);
+}
+
+/**
+ * Computes one merge again and saves its losing versions. If the result is another commit, we did not make the merge: nothing is saved. One that
+ * was rewritten has another id in any case: a merge of its parents, which were rewritten too, has the versions without what is forgotten.
+ */
+async function saveOne(context: EarlierContext, merge: UnsavedMerge, made: readonly Resolution[]): Promise<string | null> {
+	const { repository, paths, now, warn } = context;
+	const { commit, ours, theirs } = merge;
 	const known = made.find((merge) => merge.commit === commit && merge.ours === ours && merge.theirs === theirs);
 	const resolution = known ?? (await resolveMerge(repository, ours, theirs));
-	if (resolution.commit === commit) return await saveVersions(repository, paths, resolution, now());
+	if (resolution.commit === commit || (await isRewritten(context, merge)))
+		return await saveVersions(repository, paths, { ...resolution, commit }, now());
 	warn?.("a commit claims to be a merge of robust-sync, but a merge of its parents gives another commit: no versions are saved for it", {
 		commit: short(commit),
 		merged: short(resolution.commit),
