@@ -1,6 +1,6 @@
 import type { ObjectReader } from "../objects/object-reader.ts";
 import type { ObjectSink } from "../objects/object-writer.ts";
-import { binary, hex, maxLevels, type ScannedTree, scanChanges, scanTree } from "../objects/tree-entries.ts";
+import { binary, hex, maxLevels, ownText, type ScannedTree, scanChanges, scanTree } from "../objects/tree-entries.ts";
 
 /** The rewritten form of a tree: its binary id, one character a byte. null: nothing is left in it. */
 export type NewTree = string | null;
@@ -128,6 +128,3 @@ export class PlainTrees {
 		return result;
 	}
 }
-
-/** The same text, which is not part of another one. */
-const ownText = (id: string): string => Buffer.from(id, "latin1").toString("latin1");

@@ -263,11 +263,10 @@ export class HistoryRewriter {
 			});
 			const plain = this.#plain;
 			if (plain !== null) {
-				const unknown = [...new Set(rootOf.values())].filter((root) => !this.#roots.has(root));
-				await plain.make(unknown);
-				for (const root of unknown) this.#roots.set(root, hex(this.#results.get(root) ?? root));
+				await plain.make([...new Set(rootOf.values())]);
 			}
-			const treeOf = plain === null ? await this.#rootsByPath(texts, rootOf) : (oid: Oid) => this.#roots.get(rootOf.get(oid) ?? "");
+			const plainTreeOf = (root: string) => hex(this.#results.get(root) ?? root);
+			const treeOf = plain === null ? await this.#rootsByPath(texts, rootOf) : (oid: Oid) => plainTreeOf(rootOf.get(oid) ?? "");
 			for (const [oid, text] of texts) this.#commit(oid, text, treeOf(oid) ?? "");
 			if (this.#sink.isFull) await this.#sink.flush();
 			for (const oid of some) this.#done.add(oid);
@@ -329,8 +328,9 @@ export class HistoryRewriter {
 		}
 		if (changed === header && message.equals(rest)) return;
 		const unsigned = changed.replace(signatures, "");
-		const object = { type: "commit", content: Buffer.concat([Buffer.from(`${unsigned}\n\n`, "latin1"), message]) } as const;
-		const made = this.#sink.add(object);
+		const next = Buffer.allocUnsafe(unsigned.length + 2 + message.length);
+		message.copy(next, next.write(`${unsigned}\n\n`, "latin1"));
+		const made = this.#sink.add({ type: "commit", content: next });
 		this.commits.set(oid, made);
 		if (this.#rule.paths.length === 0) this.#done.add(made);
 	}

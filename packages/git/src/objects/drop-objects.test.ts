@@ -3,7 +3,7 @@ import os from "node:os";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Scratch } from "../fixtures/scratch.ts";
 import { type Oid, Repository } from "../process/repository.ts";
-import { dropObjects, unneededAmong } from "./drop-objects.ts";
+import { dropObjects, idsOf, listAllObjects, listWithSet, unneededAmong } from "./drop-objects.ts";
 import { idLengthOf } from "./object-id.ts";
 import { OidSet } from "./oid-set.ts";
 
@@ -96,4 +96,15 @@ test.each([
 	fs.writeFileSync(file, `${pid} ${os.hostname()}`);
 	expect([(await drop(hub, blob)).kind, fs.existsSync(file)]).toEqual([kind, kind === "busy"]);
 	expect(fs.existsSync(`${file}.lock`)).toBe(false);
+});
+
+test.each(["loose", "packed", "borrowed"])("all objects: %s → the set has exactly the listed ones", async (kind) => {
+	const { hub } = await replacedHub(`list-${kind}`, kind !== "loose");
+	const name = `borrower-${kind}.git`;
+	if (kind === "borrowed") scratch.git(scratch.directory, "clone", "-q", "--bare", "--shared", hub.root, name);
+	const root = kind === "borrowed" ? `${scratch.directory}/${name}` : hub.root;
+	const { objects, all } = await listWithSet(new Repository({ ...hub, root, gitDirectory: root, commonDirectory: root }));
+	expect(objects.commit).toHaveLength(3);
+	expect([...all].sort()).toEqual([...idsOf(objects)].sort());
+	expect([...idsOf(objects)].sort()).toEqual([...idsOf(await listAllObjects(hub))].sort());
 });

@@ -279,9 +279,12 @@ async function neededAmong(
 	return needed;
 }
 
+/** The ids of objects by their types. */
+export type ObjectsByType = Readonly<Record<"commit" | "tree" | "blob" | "tag", readonly Oid[]>>;
+
 /** Every object of a repository, reachable or not, by type. @throws GitError */
-export async function listAllObjects(repository: Repository): Promise<Record<"commit" | "tree" | "blob" | "tag", Oid[]>> {
-	const found: Record<"commit" | "tree" | "blob" | "tag", Oid[]> = { commit: [], tree: [], blob: [], tag: [] };
+export async function listAllObjects(repository: Repository): Promise<ObjectsByType> {
+	const found: Record<keyof ObjectsByType, Oid[]> = { commit: [], tree: [], blob: [], tag: [] };
 	const { commit, tree, blob, tag } = found;
 	let rest = "";
 	await repository.run(["cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objectname) %(objecttype)"], {
@@ -299,6 +302,43 @@ export async function listAllObjects(repository: Repository): Promise<Record<"co
 		},
 	});
 	return found;
+}
+
+/** All ids of a listing. */
+export function* idsOf({ commit, tree, blob, tag }: ObjectsByType): Generator<Oid> {
+	for (const oids of [commit, tree, blob, tag]) yield* oids;
+}
+
+/** How many these are. */
+const countOf = ({ commit, tree, blob, tag }: ObjectsByType): number => commit.length + tree.length + blob.length + tag.length;
+
+/**
+ * Every object of a repository, by type and as a set with room for as many again. The set is read from the files: most ids need no conversion.
+ * @throws GitError
+ */
+export async function listWithSet(repository: Repository): Promise<{ readonly objects: ObjectsByType; readonly all: OidSet }> {
+	const early = readIds(repository);
+	const objects = await listAllObjects(repository);
+	const count = countOf(objects);
+	// Those that are borrowed, or came meanwhile, are missing.
+	const all = early?.size === count ? early : new OidSet(idLengthOf(repository), idsOf(objects), 2 * count);
+	return { objects, all };
+}
+
+/** The ids of its own objects, as its files have them; null: another process packs them meanwhile. */
+function readIds(repository: Repository): OidSet | null {
+	const idLength = idLengthOf(repository);
+	const packs = path.join(objectsDirectory(repository), "pack");
+	try {
+		const indexes = packNames(repository).map((name) => path.join(packs, `${name}.idx`));
+		const bytes = indexes.reduce((sum, file) => sum + statSync(file).size, 0);
+		// An id has an entry of at least eight bytes beside it; the set grows if these are more.
+		const ids = new OidSet(idLength, looseIds(repository), Math.ceil((2 * bytes) / (idLength + 8)));
+		for (const file of indexes) eachIdOfPack(file, idLength, (content, offset) => ids.addAt(content, offset));
+		return ids;
+	} catch {
+		return null;
+	}
 }
 
 /**

@@ -7,8 +7,10 @@ import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { personEnvironment, Scratch } from "../fixtures/scratch.ts";
 import { openMergeStore } from "./merge-store.ts";
+import { idLengthOf } from "./object-id.ts";
 import { withObjectReader } from "./object-reader.ts";
 import { ObjectWriter } from "./object-writer.ts";
+import { OidSet } from "./oid-set.ts";
 import { writeStored } from "./pack-builder.ts";
 
 test("a content that is not compressed: any length → zlib reads the same", () => {
@@ -21,7 +23,11 @@ test("a content that is not compressed: any length → zlib reads the same", () 
 	expect(contents.filter((content) => !inflateSync(stored(content)).equals(content)).map(({ length }) => length)).toEqual([]);
 });
 
-test.each(["sha1", "sha256"])("many objects (%s), versions of a few: any changes → git reads each as it is", async (format) => {
+test.each([
+	["sha1", "checked"],
+	["sha256", "checked"],
+	["sha1", "known"],
+])("many objects (%s, present %s): any changes of a few → git reads each as it is", async (format, present) => {
 	const scratch = new Scratch("object-writer");
 	try {
 		execFileSync("git", ["init", "-q", `--object-format=${format}`, "r"], {
@@ -30,7 +36,7 @@ test.each(["sha1", "sha256"])("many objects (%s), versions of a few: any changes
 		});
 		const store = openMergeStore(await scratch.open("r"));
 		const contents = new Map<string, Buffer>();
-		const writer = new ObjectWriter(store);
+		const writer = new ObjectWriter(store, present === "known" ? new OidSet(idLengthOf(store)) : null);
 		fc.assert(
 			fc.property(fc.array(fc.tuple(fc.nat(), fc.nat({ max: 300 }), fc.uint8Array({ maxLength: 400 }))), (changes) => {
 				let content = randomBytes(changes.length * 40);

@@ -5,11 +5,11 @@ import { withObjectReader } from "./object-reader.ts";
 import type { OidSet } from "./oid-set.ts";
 import { PackBuilder } from "./pack-builder.ts";
 
-/** Objects as a pack. */
-function packOf(objects: readonly NewObject[], format: Repository["objectFormat"], level: number): Buffer[] {
+/** Objects as a pack. @param level of zlib. 0, for many: it takes a fifth of the time, ids hardly shrink, and the next maintenance rewrites such packs */
+function builderOf(objects: Iterable<NewObject>, format: Repository["objectFormat"], level: number): PackBuilder {
 	const pack = new PackBuilder(format, level);
 	for (const object of objects) pack.add(object);
-	return pack.end();
+	return pack;
 }
 
 /** At most this many objects, and bytes, are written without a process. */
@@ -26,7 +26,7 @@ export function areFew(store: Repository, objects: readonly { readonly content: 
 /** Writes objects durably, by one process at most; nothing refers to them yet. @throws GitError, the file system's error */
 export async function writeObjects(store: Repository, objects: readonly NewObject[]): Promise<void> {
 	if (areFew(store, objects)) await writeLooseObjects(store, objects);
-	else await store.run(["unpack-objects", "-q"], { input: packOf(objects, store.objectFormat, 6) });
+	else await store.run(["unpack-objects", "-q"], { input: builderOf(objects, store.objectFormat, 6).end() });
 }
 
 /** Fewer objects than this become loose ones, more a pack of their own. */
@@ -63,10 +63,12 @@ export class ObjectWriter implements ObjectSink {
 	readonly #store: Repository;
 	readonly #present: OidSet | null;
 	#objects = new Map<Oid, NewObject>();
+	/** Has what waits instead, if it is much and needs no check: its contents are not kept one by one. */
+	#pack: PackBuilder | null = null;
 	#bytes = 0;
 	/** The names of the packs that were made. */
 	readonly packs = new Set<string>();
-	/** Added objects that are in none of those packs: they were present before, or are loose. */
+	/** All added objects that are in none of those packs: they were present before, or are loose. Some that are in one may be among them. */
 	readonly outside = new Set<Oid>();
 
 	/**
@@ -86,24 +88,41 @@ export class ObjectWriter implements ObjectSink {
 			if (!this.#objects.has(oid)) this.outside.add(oid);
 			return oid;
 		}
-		this.#objects.set(oid, object);
 		this.#bytes += object.content.length;
+		if (this.#pack !== null) this.#pack.add(object);
+		else {
+			this.#objects.set(oid, object);
+			if (this.#present !== null && this.#objects.size >= this.#fewest) {
+				this.#pack = builderOf(this.#objects.values(), this.#store.objectFormat, 0);
+				this.#objects = new Map();
+			}
+		}
 		return oid;
 	}
 
 	/** So much waits in memory that `flush` should be called. */
 	get isFull(): boolean {
-		return this.#bytes > maxBatchBytes || this.#objects.size > maxBatchObjects;
+		return this.#bytes > maxBatchBytes || (this.#pack?.count ?? this.#objects.size) > maxBatchObjects;
+	}
+
+	/** As many objects become a pack. The rest of many belongs to them. */
+	get #fewest(): number {
+		return this.packs.size > 0 ? 1 : packFrom;
 	}
 
 	/** Writes what waits. @throws GitError */
 	async flush(): Promise<void> {
 		const oids = [...this.#objects.keys()];
 		const waiting = [...this.#objects.values()];
+		const pack = this.#pack;
 		this.#objects = new Map();
+		this.#pack = null;
 		this.#bytes = 0;
-		// The rest of many belongs to them.
-		const fewest = this.packs.size > 0 ? 1 : packFrom;
+		if (pack !== null) {
+			await this.#writePack(pack);
+			return;
+		}
+		const fewest = this.#fewest;
 		if (waiting.length < fewest) {
 			await this.#writeOutside(waiting);
 			return;
@@ -113,13 +132,14 @@ export class ObjectWriter implements ObjectSink {
 		const objects = infos === null ? waiting : waiting.filter((_object, index) => infos[index] === null);
 		for (const info of infos ?? []) if (info !== null) this.outside.add(info.oid);
 		if (objects.length < fewest) await this.#writeOutside(objects);
-		// Uncompressed: it takes a fifth of the time, ids hardly shrink, and the next maintenance rewrites such packs.
-		else {
-			const { stdout } = await this.#store.run(["index-pack", "--stdin"], { input: packOf(objects, this.#store.objectFormat, 0) });
-			// It prints the kind of file, a tab and the id (git-index-pack(1)).
-			const [, id] = stdout.toString("latin1").trim().split("\t");
-			if (id !== undefined) this.packs.add(`pack-${id}`);
-		}
+		else await this.#writePack(builderOf(objects, this.#store.objectFormat, 0));
+	}
+
+	async #writePack(pack: PackBuilder): Promise<void> {
+		const { stdout } = await this.#store.run(["index-pack", "--stdin"], { input: pack.end() });
+		// It prints the kind of file, a tab and the id (git-index-pack(1)).
+		const [, id] = stdout.toString("latin1").trim().split("\t");
+		if (id !== undefined) this.packs.add(`pack-${id}`);
 	}
 
 	async #writeOutside(objects: readonly NewObject[]): Promise<void> {

@@ -40,6 +40,11 @@ export class PackBuilder {
 		this.#out = Buffer.allocUnsafe(65_536);
 	}
 
+	/** The number of objects in it. */
+	get count(): number {
+		return this.#count;
+	}
+
 	add({ type, content, series }: NewObject): void {
 		const offset = this.#at;
 		this.#count++;

@@ -1,8 +1,14 @@
 import type { Oid } from "../process/repository.ts";
 
+/** For one id: a buffer for each of hundreds of thousands takes longer than the conversion. */
+const one = Buffer.alloc(32);
+
 /** Converts an id from hexadecimal to the form in a tree (binary, one character a byte), and back. */
-export const binary = (oid: Oid): string => Buffer.from(oid, "hex").toString("latin1");
-export const hex = (id: string): Oid => Buffer.from(id, "latin1").toString("hex");
+export const binary = (oid: Oid): string => one.toString("latin1", 0, one.write(oid, "hex"));
+export const hex = (id: string): Oid => one.toString("hex", 0, one.write(id, "latin1"));
+
+/** The same id in that form, which is not part of another text, and does not keep that in memory. */
+export const ownText = (id: string): string => one.toString("latin1", 0, one.write(id, "latin1"));
 
 /** Trees deeper than this stay as they are. */
 export const maxLevels = 2_000;

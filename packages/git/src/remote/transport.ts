@@ -1,3 +1,4 @@
+import { withSettings } from "../objects/merge-store.ts";
 import { isAncestor, readParents } from "../objects/refs.ts";
 import { classify, GitError } from "../process/errors.ts";
 import type { GitResult, GitRunOptions } from "../process/exec.ts";
@@ -5,7 +6,7 @@ import { hookFailureText } from "../process/hook-failure.ts";
 import { type NetworkAnswer, NetworkLog } from "../process/network-log.ts";
 import { watchFetch, watchPush } from "../process/process-progress.ts";
 import { remoteText } from "../process/remote-text.ts";
-import type { Oid, Repository } from "../process/repository.ts";
+import { type Oid, Repository } from "../process/repository.ts";
 import { isHubDiskFull } from "./hub-disk.ts";
 import { pushLargeFiles } from "./large-files.ts";
 
@@ -100,9 +101,13 @@ async function fetchOnly(repository: Repository, remote: string, refspec: string
 	});
 }
 
-/** Makes a ref here equal to that of the remote, wherever it was. @throws GitError; also when the remote has no such ref */
+/**
+ * Makes a ref here equal to that of the remote, wherever it was. For a commit without parents: git does not search for history that both have,
+ * which takes a walk through all of it. @throws GitError; also when the remote has no such ref
+ */
 export async function fetchSameRef(repository: Repository, remote: string, ref: string): Promise<void> {
-	await fetchOnly(repository, remote, `+${ref}:${ref}`, [0]);
+	const env = withSettings(repository.env, [["fetch.negotiationAlgorithm", "noop"]]);
+	await fetchOnly(new Repository({ ...repository, env }), remote, `+${ref}:${ref}`, [0]);
 }
 
 /**

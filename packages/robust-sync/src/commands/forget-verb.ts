@@ -366,7 +366,8 @@ async function forgetWanted(request: ForgetRequest, wanted: Wanted, key: string)
 			`the hub has the new history, but this node has not applied the map ${made.map.id} (${memory.refused[0]?.reason ?? "another node replaced the branch meanwhile"}): run this again`,
 			ExitCode.failed,
 		);
-	const left = await cleanHub(await openWorkspaceRepository(paths, config), config, memory.applied);
+	const forgotten = memory.applied === null ? null : { applied: memory.applied, made };
+	const left = await cleanHub(await openWorkspaceRepository(paths, config), config, forgotten);
 	if (options.json)
 		printJson({
 			schema: 1,

@@ -25,6 +25,7 @@ import type { CycleContext } from "../context/cycle-context.ts";
 import { deriveValues } from "./derive-values.ts";
 import { findMaps } from "./find-maps.ts";
 import { type ForgetMap, removesPaths } from "./forget-map.ts";
+import type { MadeMap } from "./make-map.ts";
 import type { Rewritten } from "./rewrite-all.ts";
 import { holdsAny, type Values } from "./value.ts";
 
@@ -60,22 +61,28 @@ export async function reserveHub(repository: Repository, config: Config): Promis
 	}
 }
 
+/** What the process that forgets knows of it: the result of applying the maps, and the commits that the newest one replaced. */
+export interface Forgotten {
+	readonly applied: Rewritten;
+	readonly made: Pick<MadeMap, "map" | "commits">;
+}
+
 /**
  * Removes the old objects, and no others, from hubs and mirrors that are directories on this machine.
- * @param repository of a node that has applied all maps @param applied the result of that, if this process applied them
+ * @param repository of a node that has applied all maps @param forgotten null: not by this process
  * @param isBesideOnly whether hubs elsewhere, of which nothing is known, are left out
  * @returns the remaining steps on the hub, in words; null: none. Never throws
  */
 export async function cleanHub(
 	repository: Repository,
 	config: Config,
-	applied: Rewritten | null,
+	forgotten: Forgotten | null,
 	isBesideOnly = false,
 ): Promise<string | null> {
 	const left: string[] = [];
 	for (const remote of remotesOf(config)) {
 		if (isBesideOnly && localHub(repository, remote) === null) continue;
-		const one = await cleanRemote(repository, config, remote, applied, commandWaitMs).catch(() => byHand);
+		const one = await cleanRemote(repository, config, remote, forgotten, commandWaitMs).catch(() => byHand);
 		if (one !== null) left.push(remote === config.syncRemote ? one : `mirror '${remote}': ${one}`);
 	}
 	return left.length === 0 ? null : left.join("\n");
@@ -119,12 +126,15 @@ async function presentIn(hub: Repository, oids: readonly Oid[]): Promise<Oid[]> 
 
 /**
  * The commits that maps replaced: the history of the old tip without that of the new one, and without that of any ref. With their trees, if a
- * map removes paths. @throws GitError
+ * map removes paths. Those of the map that this process made are known; a ref may need some of them. @throws GitError
  */
-async function replacedObjects(hub: Repository, maps: readonly ForgetMap[]): Promise<Oid[]> {
-	const present = new Set(await presentIn(hub, [...new Set(maps.flatMap(({ from, to }) => [from, to]))]));
-	const both = maps.filter(({ from, to }) => from !== to && present.has(from) && present.has(to));
-	if (both.length === 0) return [];
+async function replacedObjects(hub: Repository, maps: readonly ForgetMap[], made: Forgotten["made"] | null): Promise<Oid[]> {
+	const isKnown = ({ id }: ForgetMap) => id === made?.map.id && !removesPaths([made.map]);
+	const unknown = maps.filter((map) => !isKnown(map));
+	const present = new Set(await presentIn(hub, [...new Set(unknown.flatMap(({ from, to }) => [from, to]))]));
+	const both = unknown.filter(({ from, to }) => from !== to && present.has(from) && present.has(to));
+	const known = maps.some(isKnown) ? (made?.commits ?? []) : [];
+	if (both.length === 0) return [...known];
 	const ends = both.flatMap(({ from, to }) => [from, `^${to}`]);
 	// Names of forgotten files are in trees.
 	const withTrees = removesPaths(both) ? ["--objects", "--no-object-names", "--missing=allow-any"] : [];
@@ -133,7 +143,7 @@ async function replacedObjects(hub: Repository, maps: readonly ForgetMap[]): Pro
 		input: [...ends, ""].join("\n"),
 		accept: [0, 128],
 	});
-	return stdout.toString("latin1").split("\n").filter(Boolean);
+	return [...known, ...stdout.toString("latin1").split("\n").filter(Boolean)];
 }
 
 /** Objects of a hub that this node does not know. @throws GitError */
@@ -167,9 +177,10 @@ async function cleanRemote(
 	repository: Repository,
 	config: Config,
 	remote: string,
-	applied: Rewritten | null,
+	forgotten: Forgotten | null,
 	waitMs: number,
 ): Promise<string | null> {
+	const applied = forgotten?.applied ?? null;
 	const hub = await hubBeside(repository, remote);
 	if (hub === null) return byHand;
 	const { oid: head } = await readHead(repository);
@@ -184,13 +195,13 @@ async function cleanRemote(
 		if (lock !== null && existsSync(path.join(hub.commonDirectory, givenRef))) await hub.run(["update-ref", "-d", givenRef]);
 		const values = applied?.values ?? (await deriveValues(hub, maps));
 		const holders = await holdersAmong(hub, await unknownIn(hub, repository, applied), values);
-		const replaced = await replacedObjects(hub, maps);
+		const replaced = await replacedObjects(hub, maps, forgotten?.made ?? null);
 		const own = applied === null ? [] : [...applied.blobs.keys(), ...applied.messages];
-		const forgotten = new OidSet(idLengthOf(hub), [...named, ...own, ...holders, ...replaced]);
+		const oids = new OidSet(idLengthOf(hub), [...named, ...own, ...holders, ...replaced]);
 		const isExamined = head !== null && applied?.isClean(head) === true && !removesPaths(maps);
 		const clean = isExamined ? await presentIn(hub, [head]) : [];
 		faultPoint("forget-hub-listed");
-		const list = await unneededAmong(hub, forgotten, clean);
+		const list = await unneededAmong(hub, oids, clean);
 		faultPoint("forget-hub-dropping");
 		const { kind, elsewhere } = await dropObjects(hub, list, {
 			without: applied?.packs ?? new Set(),

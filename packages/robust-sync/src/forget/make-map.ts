@@ -4,16 +4,14 @@ import {
 	type GitPath,
 	gitPathOf,
 	HistoryRewriter,
-	idLengthOf,
 	idsOnly,
 	inOrder,
 	isPartialClone,
-	listAllObjects,
+	listWithSet,
 	looseIds,
 	type NewHistory,
 	ObjectWriter,
 	type Oid,
-	OidSet,
 	openMergeStore,
 	packNames,
 	type Repository,
@@ -31,7 +29,7 @@ import { hasFixedPlaces } from "./binary-value.ts";
 import { blobsWithValues } from "./derive-values.ts";
 import { blobId, findMaps } from "./find-maps.ts";
 import { type ForgetMap, forgetDirectory, mapFile, mapText, maxMapBytes, maxMapFiles, signMap } from "./forget-map.ts";
-import { allOf, countOf, type MadeHistory } from "./rewrite-all.ts";
+import type { MadeHistory } from "./rewrite-all.ts";
 import { type Forms, formsOf, holds, withoutValue } from "./value.ts";
 import { blobsAt } from "./working-copies.ts";
 
@@ -105,8 +103,7 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 		);
 	// Their names come first, so that git's list includes everything in them.
 	const packs = new Set(packNames(store));
-	const objects = await listAllObjects(store);
-	const present = new OidSet(idLengthOf(store), allOf(objects), 2 * countOf(objects));
+	const { objects, all: present } = await listWithSet(store);
 	const writer = new ObjectWriter(store, present);
 	const sink = writes ? writer : idsOnly(repository.objectFormat);
 	const hits = new Map<Oid, Buffer>();

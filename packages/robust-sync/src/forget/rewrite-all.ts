@@ -2,11 +2,13 @@ import {
 	addBlobs,
 	HistoryRewriter,
 	idLengthOf,
+	idsOf,
 	idsOnly,
 	inOrder,
 	isAncestor,
-	listAllObjects,
+	listWithSet,
 	looseIds,
+	type ObjectsByType,
 	ObjectWriter,
 	type Oid,
 	OidSet,
@@ -44,16 +46,6 @@ export interface Rewritten {
 	readonly packs: ReadonlySet<string>;
 }
 
-/** All ids of a listing. */
-export function* allOf(objects: ByType): Generator<Oid> {
-	for (const oids of Object.values(objects)) yield* oids;
-}
-
-/** How many these are. Rewriting nearly doubles them. */
-export const countOf = ({ commit, tree, blob, tag }: ByType): number => commit.length + tree.length + blob.length + tag.length;
-
-type ByType = Readonly<Record<"commit" | "tree" | "blob" | "tag", readonly Oid[]>>;
-
 /** A branch's history that this process has already rewritten. Its results are reused for the whole repository. */
 export interface MadeHistory {
 	readonly id: string;
@@ -62,7 +54,7 @@ export interface MadeHistory {
 	readonly blobs: ReadonlyMap<Oid, Oid>;
 	readonly rewriter: HistoryRewriter;
 	/** Every object that was there before; all blobs among them were searched for the value. */
-	readonly before: ByType;
+	readonly before: ObjectsByType;
 	/** Those, and what was written. */
 	readonly objects: OidSet;
 	/** Packs that hold only such objects, those of them that were written, and the objects that are in no pack. */
@@ -73,7 +65,7 @@ export interface MadeHistory {
 
 /** The objects of a repository, and those that are new since an earlier rewrite. */
 interface Present {
-	readonly objects: ByType;
+	readonly objects: ObjectsByType;
 	readonly all: OidSet;
 	readonly freshBlobs: readonly Oid[];
 	/** The earlier rewrite, if it can be reused. */
@@ -84,8 +76,8 @@ interface Present {
 async function presentIn(store: Repository, made: MadeHistory | null): Promise<Present> {
 	const fresh = made === null ? null : await freshSince(store, made);
 	if (made === null || fresh === null) {
-		const objects = await listAllObjects(store);
-		return { objects, all: new OidSet(idLengthOf(store), allOf(objects), 2 * countOf(objects)), freshBlobs: objects.blob, made: null };
+		const { objects, all } = await listWithSet(store);
+		return { objects, all, freshBlobs: objects.blob, made: null };
 	}
 	const { before } = made;
 	const objects = {
@@ -94,12 +86,12 @@ async function presentIn(store: Repository, made: MadeHistory | null): Promise<P
 		blob: [...before.blob, ...fresh.blob],
 		tag: [...before.tag, ...fresh.tag],
 	};
-	for (const oid of allOf(fresh)) made.objects.add(oid);
+	for (const oid of idsOf(fresh)) made.objects.add(oid);
 	return { objects, all: made.objects, freshBlobs: fresh.blob, made };
 }
 
 /** The objects that came after an earlier rewrite. Null: some that it had or wrote are gone, or git has to list them. @throws GitError */
-async function freshSince(store: Repository, { objects, packs, loose }: MadeHistory): Promise<ByType | null> {
+async function freshSince(store: Repository, { objects, packs, loose }: MadeHistory): Promise<ObjectsByType | null> {
 	const names = new Set(packNames(store));
 	const unknown = [...packs].every((name) => names.has(name)) ? newIds(store, packs, objects) : null;
 	const outside = new Set(looseIds(store));
