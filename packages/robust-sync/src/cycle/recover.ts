@@ -163,9 +163,15 @@ async function checkOutClone(context: CycleContext): Promise<string | null> {
 	return `there was no index: ${done === null ? "made from HEAD" : `checked out what was missing (${done.changed.length} ${done.changed.length === 1 ? "file" : "files"})`}`;
 }
 
-/** The cycle lock excludes other processes: staged files were never placed, or are linked at their places. */
+/**
+ * The cycle lock excludes other processes: staged files were never placed, or are linked at their places. The directory stays for the
+ * next checkout.
+ */
 async function clearStaging({ paths }: CycleContext): Promise<null> {
-	fs.rmSync(paths.staging, { recursive: true, force: true });
+	const stats = fs.lstatSync(paths.staging, { throwIfNoEntry: false });
+	// A link to it would lead out of the workspace.
+	if (stats?.isDirectory() !== true) fs.rmSync(paths.staging, { force: true });
+	else for (const name of fs.readdirSync(paths.staging)) fs.rmSync(path.join(paths.staging, name), { recursive: true, force: true });
 	return null;
 }
 

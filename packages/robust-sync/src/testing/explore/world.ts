@@ -143,7 +143,8 @@ export class World extends Scratch {
 			const differs = this.#differsFromCommit(name);
 			if (differs !== "") problems.push(`${name}: the files are not those of the commit, and the index hides it: ${differs}`);
 			const paths = new WorkspacePaths(this.path(name));
-			for (const left of [paths.journal, paths.staging]) if (fs.existsSync(left)) problems.push(`${name}: ${left} is left behind`);
+			const staged = fs.existsSync(paths.staging) ? fs.readdirSync(paths.staging).map((left) => `${paths.staging}/${left}`) : [];
+			for (const left of [paths.journal, ...staged]) if (fs.existsSync(left)) problems.push(`${name}: ${left} is left behind`);
 			const held = fs.existsSync(`${paths.sync}/held.json`) ? fs.readFileSync(`${paths.sync}/held.json`, "utf8") : "";
 			if (/"reason"/.test(held)) problems.push(`${name}: a path is held: ${held}`);
 			for (const lock of this.#filesBelow(`${name}/.git`)) if (lock.endsWith(".lock")) problems.push(`${name}: ${lock} is left behind`);
