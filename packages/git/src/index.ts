@@ -56,7 +56,7 @@ export * from "./process/hook-failure.ts";
 export * from "./process/lock-files.ts";
 export * from "./process/nul-records.ts";
 export * from "./process/operation.ts";
-export { ignoreProgress, type OnProgress, type Progress, WorkCounter } from "./process/progress.ts";
+export { type OnProgress, type Progress, WorkCounter } from "./process/progress.ts";
 export * from "./process/repository.ts";
 export * from "./process/retry-after.ts";
 export * from "./process/ssh-connection.ts";
