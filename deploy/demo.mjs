@@ -1,3 +1,4 @@
+// Above 400 lines: one demonstration, in the order in which it is shown, and without another file to copy.
 // Demonstrates two nodes and a hub in a temporary directory: `node deploy/demo.mjs [--keep]`; setup.sh --demo builds and calls it.
 import { spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";

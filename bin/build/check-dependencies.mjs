@@ -3,20 +3,20 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { root } from "./bootstrap.mjs";
-import { checkExactVersions, checkLicences, checkPackages } from "./dependency-rules.mjs";
+import { checkExactVersions, checkLength, checkLicences, checkOffered, checkPackages } from "./dependency-rules.mjs";
 import { checkLanguage } from "./language.mjs";
 
 function readJson(file) {
 	return JSON.parse(readFileSync(file, "utf8"));
 }
 
-function sourcesBelow(directory) {
+function sourcesBelow(directory, names = /\.tsx?$/) {
 	if (!existsSync(directory)) return [];
 	return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
 		const file = path.join(directory, entry.name);
 		if (entry.name === "node_modules") return [];
-		if (entry.isDirectory()) return sourcesBelow(file);
-		return /\.tsx?$/.test(entry.name) ? [{ file: path.relative(root, file), text: readFileSync(file, "utf8") }] : [];
+		if (entry.isDirectory()) return sourcesBelow(file, names);
+		return names.test(entry.name) ? [{ file: path.relative(root, file), text: readFileSync(file, "utf8") }] : [];
 	});
 }
 
@@ -34,6 +34,11 @@ export function readPackages() {
 				sources: sourcesBelow(path.join(root, directory)),
 			};
 		});
+}
+
+/** The sources outside of packages. */
+export function readScripts() {
+	return ["bin", "deploy"].flatMap((directory) => sourcesBelow(path.join(root, directory), /\.(?:[cm]?[jt]s|sh)$/));
 }
 
 /** Everything that pnpm installed into node_modules, with its licence, and whether the build bundles it. */
@@ -58,8 +63,11 @@ export function readInstalled() {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
+	const packages = readPackages();
 	const problems = [
-		...checkPackages(readPackages()),
+		...checkPackages(packages),
+		...checkOffered(packages),
+		...checkLength({ sources: readScripts() }),
 		...checkExactVersions("package.json", readJson(path.join(root, "package.json"))),
 		...checkLicences(readInstalled()),
 		...checkLanguage(),

@@ -112,11 +112,13 @@ function checkCycles({ name, sources }) {
 }
 
 const mostLines = 400;
+/** On the first line; in a script of the shell after the lines for other programs. */
+const lengthReason = /^(?:#.*\n){0,2}(?:\/\/|#) Above 400 lines: /;
 
-/** A product source of more than 400 lines has the reason on its first line: `// Above 400 lines: …`. */
-function checkLength({ sources }) {
+/** A source of more than 400 lines, product or test, begins with the reason: `// Above 400 lines: …`. */
+export function checkLength({ sources }) {
 	return sources
-		.filter(({ file, text }) => !isTestSupport(file) && text.split("\n").length > mostLines + 1 && !text.startsWith("// Above 400 lines: "))
+		.filter(({ text }) => text.split("\n").length > mostLines + 1 && !lengthReason.test(text))
 		.map(
 			({ file }) => `${file}: has more than ${mostLines} lines: split it, or give the reason on its first line ("// Above 400 lines: …")`,
 		);
@@ -238,6 +240,19 @@ export function checkPackages(packages) {
 		...checkGitPaths(each),
 		...checkPure(each),
 	]);
+}
+
+/** Names that a package's index offers and no other package has in its sources: an executable needs no index. */
+export function checkOffered(packages) {
+	return packages.flatMap(({ name, sources }) => {
+		const index = sources.find(({ file }) => file === `packages/${name}/src/index.ts`)?.text ?? "";
+		const others = packages.filter((other) => other.name !== name).flatMap((other) => other.sources);
+		return [...index.matchAll(/^export (?:type )?\{([^}]*)\}/gm)]
+			.flatMap(([, names = ""]) => names.split(","))
+			.map((each) => each.trim().replace(/^(?:type )?(?:\w+ as )?/, ""))
+			.filter((each) => each !== "" && !others.some(({ text }) => new RegExp(`\\b${each}\\b`).test(text)))
+			.map((each) => `packages/${name}/src/index.ts: no other package uses ${each}: take it out`);
+	});
 }
 
 /** Licences of code that is in our bundles. */

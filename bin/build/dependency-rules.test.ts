@@ -1,7 +1,15 @@
 import path from "node:path";
 import { describe, expect, test } from "@jest/globals";
 // @ts-expect-error: plain JavaScript, so that it runs before anything is installed
-import { checkExactVersions, checkLicences, checkPackages, importsOf, isAllowedLicence } from "./dependency-rules.mjs";
+import {
+	checkExactVersions,
+	checkLength,
+	checkLicences,
+	checkOffered,
+	checkPackages,
+	importsOf,
+	isAllowedLicence,
+} from "./dependency-rules.mjs";
 
 interface Package {
 	name: string;
@@ -69,6 +77,17 @@ describe("dependency direction", () => {
 		expect(problemsOf({ name: "git", text: lines }).join()).toContain("has more than 400 lines");
 		expect(problemsOf({ name: "git", text: "\n".repeat(400) })).toEqual([]);
 		expect(problemsOf({ name: "git", text: `// Above 400 lines: one table.${lines}` })).toEqual([]);
+		const script = (text: string) => checkLength({ sources: [{ file: "deploy/x.sh", text }] });
+		expect(script(`# shellcheck shell=bash\n# Above 400 lines: one table.${lines}`)).toEqual([]);
+		expect(script(`# shellcheck shell=bash${lines}`)).toHaveLength(1);
+	});
+
+	test("index: a name that no other package has → found", () => {
+		const of = (name: string, file: string, text: string) => ({ name, sources: [{ file: `packages/${name}/src/${file}`, text }] });
+		const git = of("git", "index.ts", 'export { readRef, type Oid } from "./refs.ts";\nexport type { A as Status } from "./status.ts";');
+		const user = of("resolve", "a.ts", 'import { readRef, type Status } from "@robust-sync/git";');
+		expect(checkOffered([git, user])).toEqual([expect.stringContaining("uses Oid")]);
+		expect(checkOffered([git])).toHaveLength(3);
 	});
 
 	test("layers: a package without a layer → found", () => {

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# Above 400 lines: one part of the set-up: all of its questions and what becomes of the answers.
 # shellcheck disable=SC2154,SC2034 # variables are shared with the other parts of setup.sh
 # The configuration: questions, answers, and reading and writing .sync_env.
 

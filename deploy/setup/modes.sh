@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# Above 400 lines: one function a mode, in the order of their help.
 # shellcheck disable=SC2154,SC2034 # variables are shared with the other parts of setup.sh
 # The modes of setup.sh, each from its first step to its last.
 

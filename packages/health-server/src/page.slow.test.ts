@@ -1,3 +1,4 @@
+// Above 400 lines: one browser and one table of states for all tests.
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

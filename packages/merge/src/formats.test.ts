@@ -1,3 +1,4 @@
+// Above 400 lines: one table of inputs.
 import { describe, expect, test } from "@jest/globals";
 import { mergeContents } from "./merge.ts";
 import { checkRow, type Row } from "./testing/rows.ts";

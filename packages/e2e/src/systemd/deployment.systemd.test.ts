@@ -1,3 +1,4 @@
+// Above 400 lines: three machines that boot once for all tests.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { until } from "./command.ts";
 import { cloneInside, Lab, workspace } from "./lab.ts";

@@ -1,3 +1,4 @@
+// Above 400 lines: one generator, whose parts draw from each other.
 /** Generated triples (base, one side, other side) like the files of agents. */
 import fc from "fast-check";
 import type { Fitness, Triple } from "./invariants.ts";

@@ -1,3 +1,4 @@
+// Above 400 lines: the rules of docs/merge-semantics.md, one test each, on one shared history.
 import { renameSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { blobOid, gitProcessesStarted, type Oid } from "@robust-sync/git";
