@@ -38,35 +38,6 @@ test("atomic write: fails → the old file untouched", async () => {
 	expect(fs.readFileSync(path.join(file, "inside"), "utf8")).toBe("kept");
 });
 
-test("atomic write: a link in the file's place → replaced, its target untouched", async () => {
-	const target = path.join(directory, "target");
-	fs.writeFileSync(target, "of another");
-	fs.mkdirSync(path.dirname(file));
-	for (const write of [writeAtomic, writeAtomicSync]) {
-		fs.rmSync(file, { force: true });
-		fs.symlinkSync(target, file);
-		await write(file, "new");
-		expect(fs.lstatSync(file).isFile()).toBe(true);
-		expect([fs.readFileSync(file, "utf8"), fs.readFileSync(target, "utf8")]).toEqual(["new", "of another"]);
-	}
-});
-
-test("atomic write: any umask, a temporary file of the same name → the mode asked for", async () => {
-	const temporary = () => Array.from({ length: 200 }, (_, index) => `${file}.${process.pid}-${index}.tmp`);
-	fs.mkdirSync(path.dirname(file));
-	for (const name of temporary()) fs.writeFileSync(name, "left by a killed process", { mode: 0o644 });
-	const umask = process.umask(0o077);
-	try {
-		for (const write of [writeAtomic, writeAtomicSync])
-			for (const mode of [0o600, 0o644]) {
-				await write(file, "x", mode);
-				expect(fs.statSync(file).mode & 0o777).toBe(mode);
-			}
-	} finally {
-		process.umask(umask);
-	}
-});
-
 test("atomic write: a reader, a crash at any moment → one whole version", async () => {
 	const writer = bundleFixture("state-writer", directory);
 	fs.mkdirSync(path.dirname(file));

@@ -1,6 +1,7 @@
-import { closeSync, fchmodSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, lstatSync, openSync, renameSync, rmSync, unlinkSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import path from "node:path";
+import writeFileAtomic from "write-file-atomic";
 import { faultPoint } from "./fault-points.ts";
 import { makeOwnDirectory } from "./own-directory.ts";
 
@@ -24,42 +25,23 @@ async function fsyncDirectoryAside(directory: string): Promise<void> {
 	}
 }
 
+/** Refuses a directory that is not ours, and a link in the file's place: write-file-atomic would replace the target of the link. */
+function preparePlace(file: string): void {
+	makeOwnDirectory(path.dirname(file));
+	if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink()) unlinkSync(file);
+}
+
 /** Numbers the temporary files of this process. Maintenance removes those that a crash leaves, by their ending. */
 let written = 0;
+const nextName = (file: string) => `${file}.${process.pid}-${++written}.tmp`;
 
-/** The name of a new temporary file, in a directory of ours. */
-function nextName(file: string): string {
-	makeOwnDirectory(path.dirname(file));
-	const next = `${file}.${process.pid}-${++written}.tmp`;
-	// A process that was killed had our id.
-	rmSync(next, { force: true });
-	return next;
-}
-
-/** What a state file has, and every file system gives. */
-const ownMode = 0o600;
-
-/** Node repeats a short write, so that a nearly full disk is an ENOSPC. */
-async function writeDurably(next: string, content: string | Buffer, mode: number): Promise<void> {
-	const handle = await open(next, "wx", mode);
-	try {
-		await handle.writeFile(content);
-		if (mode !== ownMode) await handle.chmod(mode);
-		await handle.sync();
-	} finally {
-		await handle.close();
-	}
-}
-
-function writeDurablySync(next: string, content: string | Buffer, mode: number): void {
-	const fd = openSync(next, "wx", mode);
-	try {
-		writeFileSync(fd, content);
-		if (mode !== ownMode) fchmodSync(fd, mode);
-		fsyncSync(fd);
-	} finally {
-		closeSync(fd);
-	}
+/**
+ * Detects a short write. write-file-atomic calls write(2) once; on a nearly full disk that writes only a part and reports no error.
+ * @throws ENOSPC
+ */
+function assertWhole(next: string, content: string | Buffer): void {
+	if (lstatSync(next).size === Buffer.byteLength(content)) return;
+	throw Object.assign(new Error(`ENOSPC: no space left on device, write '${next}'`), { code: "ENOSPC", syscall: "write", path: next });
 }
 
 /** The last write of each file, so that a later one waits for it. */
@@ -67,15 +49,17 @@ const queues = new Map<string, Promise<void>>();
 
 /**
  * Writes `content` so that a reader, or a crash, sees the old file or the new one and nothing else: temporary file in the
- * same directory, fsync, rename, fsync of the directory. A link in the file's place is replaced, not followed. Concurrent writes of one process to one file are put in order.
+ * same directory, fsync, rename, fsync of the directory. Concurrent writes of one process to one file are put in order.
  * @throws the file system's error (ENOSPC, EACCES, …); the old file is then untouched.
  */
-export async function writeAtomic(file: string, content: string | Buffer, mode = ownMode): Promise<void> {
+export async function writeAtomic(file: string, content: string | Buffer, mode = 0o600): Promise<void> {
 	const write = async () => {
-		const next = nextName(file);
+		preparePlace(file);
 		faultPoint("write-before");
+		const next = nextName(file);
 		try {
-			await writeDurably(next, content, mode);
+			await writeFileAtomic(next, content, { mode });
+			assertWhole(next, content);
 			await rename(next, file);
 		} catch (error) {
 			rmSync(next, { force: true });
@@ -97,11 +81,13 @@ export async function writeAtomic(file: string, content: string | Buffer, mode =
 }
 
 /** The same, synchronously: for journals that must be on disk before the next statement. */
-export function writeAtomicSync(file: string, content: string | Buffer, mode = ownMode): void {
-	const next = nextName(file);
+export function writeAtomicSync(file: string, content: string | Buffer, mode = 0o600): void {
+	preparePlace(file);
 	faultPoint("write-sync-before");
+	const next = nextName(file);
 	try {
-		writeDurablySync(next, content, mode);
+		writeFileAtomic.sync(next, content, { mode });
+		assertWhole(next, content);
 		renameSync(next, file);
 	} catch (error) {
 		rmSync(next, { force: true });
