@@ -206,6 +206,22 @@ function checkReserved({ name, sources }) {
 	return problems;
 }
 
+/** Sources that reach the file system only through `Files` (packages/system/src/files.ts): the checkout, and what it calls. */
+const behindFiles = /^packages\/git\/src\/(?:worktree|files)\/|\/paths\/beneath\.ts$/;
+
+/** Modules with which a checkout would pass by the `Files` that it was given. */
+const pastFiles = new Set(["node:fs", "node:fs/promises", `${ownPrefix}system/lstat`, `${ownPrefix}system/make-durable`]);
+
+function checkFiles({ sources }) {
+	return sources
+		.filter(({ file }) => behindFiles.test(file) && !isTestSupport(file))
+		.flatMap(({ file, text }) =>
+			importsOf(text)
+				.filter((specifier) => pastFiles.has(specifier))
+				.map((specifier) => `${file}: imports ${specifier}: the checkout uses the Files of its repository`),
+		);
+}
+
 /** `merge` does no I/O: no module of Node for the outside, no clock, no randomness. */
 function checkPure({ name, sources }) {
 	if (name !== "merge") return [];
@@ -239,6 +255,7 @@ export function checkPackages(packages) {
 		...checkReserved(each),
 		...checkGitPaths(each),
 		...checkPure(each),
+		...checkFiles(each),
 	]);
 }
 

@@ -51,6 +51,13 @@ describe("dependency direction", () => {
 		expect(problemsOf({ name: "git", file: "packages/git/src/paths/git-path.ts", text })).toEqual([]);
 	});
 
+	test("files: node:fs in a part of the checkout → found, in a test of it not", () => {
+		const text = 'import fs from "node:fs";';
+		const inFile = (file: string) => problemsOf({ name: "git", file: `packages/git/src/${file}`, text }).join();
+		for (const file of ["worktree/place.ts", "files/stat.ts", "paths/beneath.ts"]) expect(inFile(file)).toContain("imports node:fs");
+		for (const file of ["worktree/place.test.ts", "index/entries.ts"]) expect(inFile(file)).toBe("");
+	});
+
 	test.each([
 		["files", { "a.ts": "b.ts", "b.ts": "a.ts" }],
 		["folders", { "low/a.ts": "high/b.ts", "high/c.ts": "low/d.ts" }],

@@ -22,7 +22,7 @@ export const explorerMutants = {
 	"mode-of-the-first-look": {
 		trace: "notes change c*=chmod",
 		file: swapFiles,
-		find: "carryBits(staged, found.stats, out);",
+		find: "carryBits(this.#files, staged, found.stats, out);",
 		replacement: "",
 	},
 	"no-compare-after-the-swap": {
@@ -143,7 +143,7 @@ export const explorerMutants = {
 		trace: "notes delete c*=append",
 		file: placeFile,
 		find: "this.#leaveRemoved(change, file, versions);",
-		replacement: "this.#taken.noteExpected(change, file, (peek(file) ?? { content: Buffer.alloc(0) }).content, versions);",
+		replacement: "this.#taken.noteExpected(change, file, (peek(this.#files, file) ?? { content: Buffer.alloc(0) }).content, versions);",
 	},
 };
 

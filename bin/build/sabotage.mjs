@@ -16,8 +16,9 @@ const sabotages = {
 	},
 	"overwrite-what-is-there": {
 		file: /git\/src\/worktree\/place-file\.ts$/,
-		find: "await this.#swapper.attributes?.finish(live, staged);\n\t\t\tconst there = peek(live);",
-		replacement: "fs.rmSync(live, { force: true });\n\t\t\tfs.linkSync(staged, live);\n\t\t\treturn;\n\t\t\tconst there = peek(live);",
+		find: "await this.#swapper.attributes?.finish(live, staged);\n\t\t\tconst there = peek(this.#files, live);",
+		replacement:
+			"this.#files.unlinkIfThere(live);\n\t\t\tthis.#files.link(staged, live);\n\t\t\treturn;\n\t\t\tconst there = peek(this.#files, live);",
 	},
 };
 

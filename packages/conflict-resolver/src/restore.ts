@@ -6,6 +6,7 @@ import {
 	gitPathFromText,
 	hasOtherNameBelow,
 	isPathAllowed,
+	type Repository,
 	readDiskFile,
 	textBytes,
 } from "@robust-sync/git";
@@ -77,8 +78,8 @@ interface Obstacle {
 }
 
 /** Why a path cannot be written; null: no obstacle. */
-function obstacleAt(root: string, target: GitPath): string | null {
-	if (hasOtherNameBelow(root, target)) return "its file system finds a file or directory of another name there";
+function obstacleAt({ root, files }: Repository, target: GitPath): string | null {
+	if (hasOtherNameBelow({ root, files }, target)) return "its file system finds a file or directory of another name there";
 	try {
 		beneath(root, target, () => undefined);
 		return null;
@@ -123,7 +124,7 @@ export async function restoreVersions(
 		});
 		const { repository, paths, now } = context;
 		const obstacles: Obstacle[] = planned.flatMap(({ file, path: target }) => {
-			const why = obstacleAt(repository.root, target);
+			const why = obstacleAt(repository, target);
 			return why === null ? [] : [{ path: file.path, why }];
 		});
 		const blocked = new Set(obstacles.map((obstacle) => obstacle.path));

@@ -1,6 +1,7 @@
 import fs from "node:fs";
 
-const absent: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ENAMETOOLONG", "ELOOP"]);
+/** Codes of lstat(2) for a path at which nothing can be. */
+export const absent: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ENAMETOOLONG", "ELOOP"]);
 
 /**
  * The entry at a path, links not followed; null: there is none, also because something above it is no directory or the

@@ -1,8 +1,6 @@
 import { spawn } from "node:child_process";
 import { open } from "node:fs/promises";
-
-/** More files than this are made durable by one sync of their file system, instead of one fsync each. */
-export const fsyncEachUpTo = 64;
+import { fsyncEachUpTo } from "./files.ts";
 
 /**
  * Returns when the contents of `files` are on disk (fsync(2); for many, syncfs(2) by sync(1)).

@@ -1,5 +1,4 @@
-import fs from "node:fs";
-import { readUnseen } from "@robust-sync/system/read-unseen";
+import type { ExactStats, FileStats } from "@robust-sync/system/files";
 import { blobOid } from "../objects/objects.ts";
 import { beneath } from "../paths/beneath.ts";
 import type { GitPath } from "../paths/git-path.ts";
@@ -17,7 +16,7 @@ export interface DiskFile {
 const isGone = (error: unknown) => ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
 
 /** How git writes the mode of a plain file. */
-export function fileMode(stats: fs.Stats | fs.BigIntStats): "100644" | "100755" {
+export function fileMode(stats: FileStats | ExactStats): "100644" | "100755" {
 	return (Number(stats.mode) & 0o100) !== 0 ? "100755" : "100644";
 }
 
@@ -32,7 +31,7 @@ export const isFileMode = (mode: string | undefined): mode is "100644" | "100755
 export function readDiskFile(repository: Repository, name: GitPath, leavesTrace = false): DiskFile | null {
 	try {
 		// A link's target is no file of the workspace.
-		return beneath(repository.root, name, (file) => readFileAt(repository, file, leavesTrace));
+		return beneath(repository.root, name, (file) => readFileAt(repository, file, leavesTrace), { files: repository.files });
 	} catch (error) {
 		if (isGone(error)) return null;
 		throw error;
@@ -40,13 +39,10 @@ export function readDiskFile(repository: Repository, name: GitPath, leavesTrace 
 }
 
 function readFileAt(repository: Repository, file: Buffer, leavesTrace: boolean): DiskFile | null {
-	const stats = fs.lstatSync(file, { throwIfNoEntry: false });
+	const { files } = repository;
+	const stats = files.lstatIfThere(file);
 	if (!stats || !(stats.isFile() || stats.isSymbolicLink())) return null;
-	const content = stats.isSymbolicLink()
-		? fs.readlinkSync(file, { encoding: "buffer" })
-		: leavesTrace
-			? fs.readFileSync(file)
-			: readUnseen(file);
+	const content = stats.isSymbolicLink() ? files.readlink(file) : leavesTrace ? files.readFile(file) : files.readUnseen(file);
 	const mode = stats.isSymbolicLink() ? "120000" : fileMode(stats);
 	return { content, mode, oid: blobOid(content, repository.objectFormat), mtimeMs: stats.mtimeMs };
 }

@@ -38,6 +38,9 @@ while (defined(my $what = <STDIN>)) {
 	print $what eq "x" ? (syscall($exchange, -100, $a, -100, $b, 2) == 0 ? 1 : 0) : carry($a, $b);
 }`;
 
+/** What a checkout asks of a FileExchanger. */
+export type Exchanger = Pick<FileExchanger, "ready" | "exchange" | "copyAttributes" | "copyAllAttributes" | "close">;
+
 /**
  * Swaps the files at two paths, in one step: neither is ever missing, and nothing is overwritten (renameat2(2), RENAME_EXCHANGE).
  * Node has no such call; perl, an essential package of Debian, makes it. Where that is impossible, `exchange` returns false.
@@ -145,8 +148,8 @@ export function takeExchanger(): FileExchanger {
 }
 
 /** Takes an exchanger back, and keeps it for a while if it is at rest. It does not keep this process running. */
-export function returnExchanger(exchanger: FileExchanger): void {
-	if (kept !== null || !exchanger.isAtRest) {
+export function returnExchanger(exchanger: Exchanger): void {
+	if (kept !== null || !(exchanger instanceof FileExchanger) || !exchanger.isAtRest) {
 		exchanger.close();
 		return;
 	}

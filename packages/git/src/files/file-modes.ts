@@ -1,4 +1,4 @@
-import fs from "node:fs";
+import type { Files } from "@robust-sync/system/files";
 import { openBeneath } from "../paths/beneath.ts";
 import { type GitPath, gitPathOf, mountStoreName } from "../paths/git-path.ts";
 import type { Repository } from "../process/repository.ts";
@@ -22,7 +22,7 @@ const probes = new WeakMap<Repository, Map<string, Probe>>();
  * file system. If that is impossible (read-only), the answer is true.
  */
 export function hasModes(repository: Repository, name: GitPath): boolean {
-	const mounts = new Mounts(repository.root);
+	const mounts = new Mounts(repository);
 	return hasModesAt(repository, mounts, mounts.of(name));
 }
 
@@ -33,7 +33,7 @@ function hasModesAt(repository: Repository, { own }: Mounts, { top, device }: Mo
 	const known = probes.get(repository)?.get(key);
 	const now = performance.now();
 	if (known !== undefined && now - known.at < probeValidMs) return known.hasModes;
-	const probe = { hasModes: probeModes(repository.root, top), at: now };
+	const probe = { hasModes: probeModes(repository, top), at: now };
 	probes.set(repository, (probes.get(repository) ?? new Map()).set(key, probe));
 	return probe.hasModes;
 }
@@ -55,7 +55,7 @@ export function storedMode<M extends string>(
 
 /** The directories of mounted file systems without modes that contain some of these paths. */
 export function mountsWithoutModes(repository: Repository, names: Iterable<GitPath>): Set<GitPath> {
-	const mounts = new Mounts(repository.root);
+	const mounts = new Mounts(repository);
 	const tops = new Set<GitPath>();
 	for (const name of names) {
 		const found = mounts.of(name);
@@ -64,11 +64,11 @@ export function mountsWithoutModes(repository: Repository, names: Iterable<GitPa
 	return tops;
 }
 
-function probeModes(root: string, top: GitPath): boolean {
+function probeModes({ root, files }: Repository, top: GitPath): boolean {
 	try {
-		const place = openBeneath(root, gitPathOf(`${top}/${mountStoreName}/.modes-${process.pid}`), { makeParents: true, mode: 0o700 });
+		const place = openBeneath(root, gitPathOf(`${top}/${mountStoreName}/.modes-${process.pid}`), { makeParents: true, mode: 0o700, files });
 		try {
-			return hasExecutableBit(place.file);
+			return hasExecutableBit(files, place.file);
 		} finally {
 			place.close();
 		}
@@ -77,17 +77,17 @@ function probeModes(root: string, top: GitPath): boolean {
 	}
 }
 
-function hasExecutableBit(file: Buffer): boolean {
-	const isExecutable = () => (fs.lstatSync(file).mode & 0o100) !== 0;
-	fs.rmSync(file, { force: true });
-	fs.closeSync(fs.openSync(file, "wx", 0o600));
+function hasExecutableBit(files: Files, file: Buffer): boolean {
+	const isExecutable = () => (files.lstat(file).mode & 0o100) !== 0;
+	files.unlinkIfThere(file);
+	files.writeFile(file, Buffer.alloc(0), { mode: 0o600, isNew: true });
 	try {
 		if (isExecutable()) return false;
-		fs.chmodSync(file, 0o700);
+		files.chmod(file, 0o700);
 		return isExecutable();
 	} catch {
 		return false;
 	} finally {
-		fs.rmSync(file, { force: true });
+		files.unlinkIfThere(file);
 	}
 }

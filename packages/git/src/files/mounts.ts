@@ -1,6 +1,5 @@
-import fs from "node:fs";
-import { lstatIfThere } from "@robust-sync/system/lstat";
 import { directoriesAbove, fileSystemPath, type GitPath } from "../paths/git-path.ts";
+import type { Repository } from "../process/repository.ts";
 
 /** The file system that a directory is on: the directory at its top (null: the workspace's own), and its device (null: it is missing). */
 export interface Mount {
@@ -10,20 +9,20 @@ export interface Mount {
 
 /** The file systems of a working tree's directories. Each directory is looked up once: use it for a short time. */
 export class Mounts {
-	readonly #root: string;
+	readonly #repository: Pick<Repository, "root" | "files">;
 	readonly #mounts: ReadonlySet<GitPath>;
 	readonly #known = new Map<GitPath, Mount>();
 	#own: Mount | null = null;
 
 	/** @param mounts mount points below the workspace: a bind mount has the same device number */
-	constructor(root: string, mounts: ReadonlySet<GitPath> = new Set()) {
-		this.#root = root;
+	constructor(repository: Pick<Repository, "root" | "files">, mounts: ReadonlySet<GitPath> = new Set()) {
+		this.#repository = repository;
 		this.#mounts = mounts;
 	}
 
 	/** The workspace's own. */
 	get own(): Mount {
-		this.#own ??= { top: null, device: fs.statSync(this.#root).dev };
+		this.#own ??= { top: null, device: this.#repository.files.stat(this.#repository.root).dev };
 		return this.#own;
 	}
 
@@ -47,7 +46,7 @@ export class Mounts {
 
 	#deviceOf(directory: GitPath): number | null {
 		try {
-			return lstatIfThere(fileSystemPath(this.#root, directory))?.dev ?? null;
+			return this.#repository.files.lstatIfThere(fileSystemPath(this.#repository.root, directory))?.dev ?? null;
 		} catch {
 			return null;
 		}

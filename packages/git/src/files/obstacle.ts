@@ -1,4 +1,4 @@
-import fs from "node:fs";
+import type { Files } from "@robust-sync/system/files";
 import { GitError } from "../process/errors.ts";
 
 /** Why one path cannot be placed or removed here. The names are those of docs/contract.md (`skipped`). */
@@ -70,11 +70,11 @@ export function obstacleOf(error: unknown, onMount = false): Obstacle | null {
 	return byCode[code] ?? (onMount && (code === "ENOSPC" || code === "EDQUOT") ? "disk-full" : null);
 }
 
-/** Whether files of a directory can have a second name (link(2)). @param file an existing file of ours @param probe a free name beside it */
-export function canLink(file: string, probe: string): boolean {
+/** Whether files of a directory can have a second name (link(2)). @param files of that directory @param file an existing file of ours @param probe a free name beside it */
+export function canLink(files: Files, file: string, probe: string): boolean {
 	try {
-		fs.linkSync(file, probe);
-		fs.rmSync(probe);
+		files.link(file, probe);
+		files.unlink(probe);
 		return true;
 	} catch {
 		return false;

@@ -1,38 +1,36 @@
-import fs from "node:fs";
-import { lstatIfThere } from "@robust-sync/system/lstat";
-import { readUnseen } from "@robust-sync/system/read-unseen";
+import type { FileName, FileStats, Files } from "@robust-sync/system/files";
 import { fileMode } from "./disk-file.ts";
 
 /** A file or link with its content. */
 export interface Found {
 	readonly content: Buffer;
-	readonly stats: fs.Stats;
+	readonly stats: FileStats;
 }
 
 /** Whether a file system's error means that nothing is at the path. */
 export const isGone = (error: unknown) => ["ENOENT", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
 
 /** Whether it is a file or a link: what git can keep. */
-export const isContent = (stats: fs.Stats | null): stats is fs.Stats => stats?.isFile() === true || stats?.isSymbolicLink() === true;
+export const isContent = (stats: FileStats | null): stats is FileStats => stats?.isFile() === true || stats?.isSymbolicLink() === true;
 
 /** Whether a pipe, socket or device is at a path. */
-export function isSpecial(file: Buffer | string): boolean {
-	const stats = lstatIfThere(file);
+export function isSpecial(files: Files, file: FileName): boolean {
+	const stats = files.lstatIfThere(file);
 	return stats !== null && !stats.isFile() && !stats.isSymbolicLink() && !stats.isDirectory();
 }
 
 /** The bytes of a file, or where a link leads; null: it is neither. Access times stay. */
-export function readContent(file: Buffer | string, stats: fs.Stats): Buffer | null {
-	if (stats.isSymbolicLink()) return fs.readlinkSync(file, { encoding: "buffer" });
-	return stats.isFile() ? readUnseen(file) : null;
+export function readContent(files: Files, file: FileName, stats: FileStats): Buffer | null {
+	if (stats.isSymbolicLink()) return files.readlink(file);
+	return stats.isFile() ? files.readUnseen(file) : null;
 }
 
 /** The file or link at a path, which stays there; null: there is none, or it is a directory, pipe, socket or device. */
-export function peek(file: Buffer): Found | null {
-	const stats = lstatIfThere(file);
+export function peek(files: Files, file: Buffer): Found | null {
+	const stats = files.lstatIfThere(file);
 	if (!stats || stats.isDirectory()) return null;
 	try {
-		const content = readContent(file, stats);
+		const content = readContent(files, file, stats);
 		return content === null ? null : { content, stats };
 	} catch (error) {
 		// A directory has taken its place since.
@@ -42,16 +40,16 @@ export function peek(file: Buffer): Found | null {
 }
 
 /** Whether two files, or two links, have the same content. */
-export function isSame(file: Buffer, other: string): boolean {
-	const [a, b] = [lstatIfThere(file), fs.lstatSync(other)];
+export function isSame(files: Files, file: Buffer, other: string): boolean {
+	const [a, b] = [files.lstatIfThere(file), files.lstat(other)];
 	if (!a || a.isSymbolicLink() !== b.isSymbolicLink() || a.size !== b.size) return false;
-	const content = readContent(file, a);
-	return content?.equals(readContent(other, b) ?? Buffer.alloc(0)) ?? false;
+	const content = readContent(files, file, a);
+	return content?.equals(readContent(files, other, b) ?? Buffer.alloc(0)) ?? false;
 }
 
 /** The mode that git would give it; null: no file and no link. */
-export function modeOnDisk(file: Buffer): string | null {
-	const stats = lstatIfThere(file);
+export function modeOnDisk(files: Files, file: Buffer): string | null {
+	const stats = files.lstatIfThere(file);
 	if (stats?.isSymbolicLink()) return "120000";
 	return stats?.isFile() ? fileMode(stats) : null;
 }

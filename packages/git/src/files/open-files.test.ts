@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { diskFiles } from "@robust-sync/system/disk-files";
 import { Scratch } from "../fixtures/scratch.ts";
 import { peek } from "./on-disk.ts";
 import { OpenDatabases, openFilesBelow } from "./open-files.ts";
@@ -31,8 +32,8 @@ test.each<[string, string, string | null, boolean, boolean]>([
 	if (companion !== null) fs.writeFileSync(`${file}${companion}`, "");
 	if (opened) descriptor = fs.openSync(file, "r");
 	const isOpen = (name: string) => {
-		const found = peek(Buffer.from(scratch.path(name)));
-		return found !== null && new OpenDatabases().isOpen(Buffer.from(scratch.path(name)), found);
+		const found = peek(diskFiles, Buffer.from(scratch.path(name)));
+		return found !== null && new OpenDatabases(diskFiles).isOpen(Buffer.from(scratch.path(name)), found);
 	};
 	expect(isOpen("a.db")).toBe(expected);
 	fs.symlinkSync("a.db", scratch.path("link"));
@@ -44,9 +45,9 @@ test("open files: one open below a directory → named, also below a link to it"
 	scratch.write("other", "1");
 	descriptor = fs.openSync(scratch.path("d/e/f"), "a");
 	fs.symlinkSync("d", scratch.path("link"));
-	expect([openFilesBelow([scratch.path("d")]), openFilesBelow([scratch.path("link")])]).toEqual([["e/f"], ["e/f"]]);
-	expect(openFilesBelow([scratch.path("nowhere")])).toEqual([]);
+	expect([openFilesBelow(diskFiles, [scratch.path("d")]), openFilesBelow(diskFiles, [scratch.path("link")])]).toEqual([["e/f"], ["e/f"]]);
+	expect(openFilesBelow(diskFiles, [scratch.path("nowhere")])).toEqual([]);
 	fs.closeSync(descriptor);
 	descriptor = null;
-	expect(openFilesBelow([scratch.path("d")])).toEqual([]);
+	expect(openFilesBelow(diskFiles, [scratch.path("d")])).toEqual([]);
 });

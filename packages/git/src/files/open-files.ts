@@ -1,59 +1,58 @@
-import fs from "node:fs";
-import { lstatIfThere } from "@robust-sync/system/lstat";
+import type { FileStats, Files } from "@robust-sync/system/files";
 import type { Found } from "./on-disk.ts";
 
 // The files that programs have open, from proc(5). Only root sees processes of other users; without /proc none is seen.
 
 const sqliteMagic = Buffer.from("SQLite format 3\0");
 
-function list(directory: string): string[] {
+function list(files: Files, directory: string): string[] {
 	try {
-		return fs.readdirSync(directory);
+		return files.readdir(directory).map(String);
 	} catch {
 		return [];
 	}
 }
 
-function targetOf(link: string): string | null {
+function targetOf(files: Files, link: string): string | null {
 	try {
-		return fs.readlinkSync(link, "latin1");
+		return files.readlink(link).toString("latin1");
 	} catch {
 		return null;
 	}
 }
 
-function statOf(link: string): fs.Stats | null {
+function statOf(files: Files, link: string): FileStats | null {
 	try {
-		return fs.statSync(link);
+		return files.stat(link);
 	} catch {
 		return null;
 	}
 }
 
 /** The descriptors of all processes that lead to a file by a path: the link in /proc, and where it leads, one character a byte. */
-function* openPaths(): Generator<{ readonly link: string; readonly target: string }> {
-	for (const id of list("/proc")) {
+function* openPaths(files: Files): Generator<{ readonly link: string; readonly target: string }> {
+	for (const id of list(files, "/proc")) {
 		if (!/^\d+$/.test(id)) continue;
-		for (const descriptor of list(`/proc/${id}/fd`)) {
+		for (const descriptor of list(files, `/proc/${id}/fd`)) {
 			const link = `/proc/${id}/fd/${descriptor}`;
-			const target = targetOf(link);
+			const target = targetOf(files, link);
 			if (target?.startsWith("/")) yield { link, target };
 		}
 	}
 }
 
 /** The files below some directories that processes have open, relative to the directory, one character a byte. */
-export function openFilesBelow(directories: readonly (string | Buffer)[]): string[] {
+export function openFilesBelow(files: Files, directories: readonly (string | Buffer)[]): string[] {
 	const above = directories.flatMap((directory) => {
 		try {
-			return [`${fs.realpathSync.native(directory, "latin1")}/`];
+			return [`${files.realpath(directory).toString("latin1")}/`];
 		} catch {
 			return [];
 		}
 	});
 	const found = new Set<string>();
 	if (above.length === 0) return [];
-	for (const { target } of openPaths()) {
+	for (const { target } of openPaths(files)) {
 		const directory = above.find((start) => target.startsWith(start));
 		if (directory !== undefined) found.add(target.slice(directory.length));
 	}
@@ -62,14 +61,19 @@ export function openFilesBelow(directories: readonly (string | Buffer)[]): strin
 
 /** SQLite databases that programs have open, as of one moment or another within a second. */
 export class OpenDatabases {
+	readonly #files: Files;
 	#open: ReadonlySet<string> = new Set();
 	#askedAt = Number.NEGATIVE_INFINITY;
+
+	constructor(files: Files) {
+		this.#files = files;
+	}
 
 	/** Whether a file is a database that a program has open, or that has unfinished work beside it (`-wal`, `-journal`). */
 	isOpen(file: Buffer, { content, stats }: Found): boolean {
 		if (!stats.isFile() || !content.subarray(0, sqliteMagic.length).equals(sqliteMagic)) return false;
 		try {
-			if (["-wal", "-journal"].some((suffix) => lstatIfThere(Buffer.concat([file, Buffer.from(suffix)])) !== null)) return true;
+			if (["-wal", "-journal"].some((suffix) => this.#files.lstatIfThere(Buffer.concat([file, Buffer.from(suffix)])) !== null)) return true;
 		} catch {
 			// The name is too long to have anything beside it.
 		}
@@ -79,8 +83,8 @@ export class OpenDatabases {
 	#openNow(): ReadonlySet<string> {
 		if (performance.now() - this.#askedAt < 1_000) return this.#open;
 		const found = new Set<string>();
-		for (const { link } of openPaths()) {
-			const stats = statOf(link);
+		for (const { link } of openPaths(this.#files)) {
+			const stats = statOf(this.#files, link);
 			if (stats?.isFile()) found.add(`${stats.dev} ${stats.ino}`);
 		}
 		this.#open = found;

@@ -2,6 +2,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { expect, test } from "@jest/globals";
+import { diskFiles } from "@robust-sync/system/disk-files";
 import { canIgnoreCase, mountIgnoringCase } from "../fixtures/ignoring-case.ts";
 import { Scratch } from "../fixtures/scratch.ts";
 import { gitPathFromText } from "../paths/git-path.ts";
@@ -19,8 +20,8 @@ test.each([
 		fs.writeFileSync(path.join(directory, "f.md"), "");
 		fs.linkSync(path.join(directory, "f.md"), path.join(directory, "F.md"));
 		const file = path.join(directory, name);
-		expect([fs.existsSync(file), hasOtherName(Buffer.from(file))]).toEqual([isThere, false]);
-		expect(hasOtherNameBelow(directory, gitPathFromText(name))).toBe(false);
+		expect([fs.existsSync(file), hasOtherName(diskFiles, Buffer.from(file))]).toEqual([isThere, false]);
+		expect(hasOtherNameBelow({ root: directory, files: diskFiles }, gitPathFromText(name))).toBe(false);
 	} finally {
 		fs.rmSync(directory, { recursive: true });
 	}
@@ -33,7 +34,7 @@ test.each([
 		mountIgnoringCase(scratch, directory);
 		fs.mkdirSync(path.join(directory, "deep"));
 		for (const name of ["f.md", "deep/straße", "é"]) fs.writeFileSync(path.join(directory, name), "");
-		const found = (name: string) => hasOtherNameBelow(directory, gitPathFromText(name));
+		const found = (name: string) => hasOtherNameBelow({ root: directory, files: diskFiles }, gitPathFromText(name));
 		expect(["F.md", "f.MD", "deep/Straße", "Deep/straße", "DEEP", "É"].filter((name) => !found(name))).toEqual([]);
 		expect(["f.md", "deep/straße", "deep", "é", "e", "deep/f.md", "Deep/F.md/x"].filter(found)).toEqual(["Deep/F.md/x"]);
 	} finally {

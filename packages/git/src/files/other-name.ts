@@ -1,6 +1,6 @@
-import fs from "node:fs";
-import { lstatIfThere } from "@robust-sync/system/lstat";
+import type { Files } from "@robust-sync/system/files";
 import { directoriesAbove, fileSystemPath, type GitPath } from "../paths/git-path.ts";
+import type { Repository } from "../process/repository.ts";
 
 const slash = 0x2f;
 
@@ -24,20 +24,20 @@ function otherForms(name: Buffer): Buffer[] {
  * @param file of a directory that is named exactly
  * @throws the file system's error
  */
-export function hasOtherName(file: Buffer): boolean {
+export function hasOtherName(files: Files, file: Buffer): boolean {
 	const at = file.lastIndexOf(slash) + 1;
 	const [directory, name] = [file.subarray(0, at), file.subarray(at)];
 	// Mostly there is none: one look-up is enough.
-	const others = otherForms(name).flatMap((form) => lstatIfThere(Buffer.concat([directory, form])) ?? []);
-	const stats = others.length > 0 ? lstatIfThere(file) : null;
+	const others = otherForms(name).flatMap((form) => files.lstatIfThere(Buffer.concat([directory, form])) ?? []);
+	const stats = others.length > 0 ? files.lstatIfThere(file) : null;
 	if (stats === null || !others.some(({ ino, dev }) => ino === stats.ino && dev === stats.dev)) return false;
-	return !fs.readdirSync(directory, { encoding: "buffer" }).some((entry) => entry.equals(name));
+	return !files.readdir(directory).some((entry) => entry.equals(name));
 }
 
 /** As `hasOtherName`, for a path in a working tree and each directory above it. False: the file system does not report it. */
-export function hasOtherNameBelow(root: string, path: GitPath): boolean {
+export function hasOtherNameBelow({ root, files }: Pick<Repository, "root" | "files">, path: GitPath): boolean {
 	try {
-		return [...directoriesAbove(path), path].some((name) => hasOtherName(Buffer.from(fileSystemPath(root, name))));
+		return [...directoriesAbove(path), path].some((name) => hasOtherName(files, Buffer.from(fileSystemPath(root, name))));
 	} catch {
 		return false;
 	}

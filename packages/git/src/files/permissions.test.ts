@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { diskFiles } from "@robust-sync/system/disk-files";
 import { Scratch } from "../fixtures/scratch.ts";
 import type { GitPath } from "../paths/git-path.ts";
 import { checkOutTree } from "../worktree/working-tree.ts";
@@ -32,7 +33,7 @@ test("permissions: a new file in the place of another → its owner, group and b
 	scratch.write("new", "2", 0o666);
 	if (isRoot) fs.chownSync(scratch.path("old"), 1234, 2345);
 	const old = fs.statSync(scratch.path("old"));
-	keepPermissions(scratch.path("new"), old, "100644");
+	keepPermissions(diskFiles, scratch.path("new"), old, "100644");
 	const { mode, uid, gid } = fs.statSync(scratch.path("new"));
 	expect({ mode, uid, gid }).toEqual({ mode: old.mode, uid: old.uid, gid: old.gid });
 });
@@ -42,7 +43,10 @@ test("permissions: directories with setgid, new ones below → handed down there
 	fs.chmodSync(scratch.path("group"), 0o2775);
 	fs.chmodSync(scratch.path("group/inner"), 0o755);
 	const parents = [null, "plain", "group", "group/new/deep", "group/inner", "none"] as (GitPath | null)[];
-	expect([...(await inheritingDirectories(scratch.directory, parents))].sort()).toEqual(["group", "group/new/deep"]);
+	expect([...(await inheritingDirectories({ root: scratch.directory, files: diskFiles }, parents))].sort()).toEqual([
+		"group",
+		"group/new/deep",
+	]);
 });
 
 describe("a checkout", () => {

@@ -1,9 +1,8 @@
-import { spawn } from "node:child_process";
-import fs from "node:fs";
 import path from "node:path";
-import { lstatIfThere } from "@robust-sync/system/lstat";
+import type { FileStats, Files } from "@robust-sync/system/files";
 import { isArgument } from "../objects/tree-paths.ts";
 import { displayPath, fileSystemPath, type GitPath, parentOf } from "../paths/git-path.ts";
+import type { Repository } from "../process/repository.ts";
 import { fileMode } from "./disk-file.ts";
 
 // git carries one permission bit, the owner's x. All else of a file's permissions is local, and stays when its content is replaced.
@@ -19,31 +18,31 @@ export function keptBits(bits: number, gitMode: string | undefined): number {
  * Gives a new file the owner, group and permission bits of the one that it will replace. An owner or group that this user cannot give
  * stays as it is. @param gitMode of the new file
  */
-export function keepPermissions(file: string, replaced: fs.Stats, gitMode: string | undefined): void {
-	const own = fs.lstatSync(file);
+export function keepPermissions(files: Files, file: string, replaced: FileStats, gitMode: string | undefined): void {
+	const own = files.lstat(file);
 	if (own.isSymbolicLink() || !replaced.isFile()) return;
 	const isOwned = own.uid === replaced.uid && own.gid === replaced.gid;
 	if (!isOwned) {
 		try {
-			fs.lchownSync(file, replaced.uid, replaced.gid);
+			files.lchown(file, replaced.uid, replaced.gid);
 		} catch {
 			try {
-				fs.lchownSync(file, own.uid, replaced.gid);
+				files.lchown(file, own.uid, replaced.gid);
 			} catch {
 				// Only root can give files away; a group must be one's own.
 			}
 		}
 	}
 	// If the group differs, its bits would apply to another group.
-	const now = isOwned ? own : fs.lstatSync(file);
+	const now = isOwned ? own : files.lstat(file);
 	const bits = keptBits(replaced.mode, gitMode) & (now.gid === replaced.gid ? 0o777 : 0o707);
-	if ((now.mode & 0o7777) !== bits) setBits(file, bits);
+	if ((now.mode & 0o7777) !== bits) setBits(files, file, bits);
 }
 
 /** Sets the permission bits of a file of ours. Some file systems have none. */
-function setBits(file: string, bits: number): void {
+function setBits(files: Files, file: string, bits: number): void {
 	try {
-		fs.chmodSync(file, bits);
+		files.chmod(file, bits);
 	} catch (error) {
 		if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes((error as NodeJS.ErrnoException).code ?? "")) throw error;
 	}
@@ -53,38 +52,28 @@ function setBits(file: string, bits: number): void {
  * The mode that a file gets whose content is replaced: a program that has changed the executable bit since the file was last committed keeps
  * its change, as with any other change. @param before as it was committed @param onDisk the file that is replaced @param after as it comes in
  */
-export function mergedMode(before: string | undefined, onDisk: fs.Stats, after: string | undefined): string | undefined {
+export function mergedMode(before: string | undefined, onDisk: FileStats, after: string | undefined): string | undefined {
 	if (!onDisk.isFile() || after === "120000" || (before !== "100644" && before !== "100755")) return after;
 	const there = fileMode(onDisk);
 	return there === before ? after : there;
 }
 
 /** Gives our file the permission bits that a program set on the old file at the moment of the swap. */
-export function carryBits(file: string, before: fs.Stats, after: fs.Stats): void {
+export function carryBits(files: Files, file: string, before: FileStats, after: FileStats): void {
 	const changed = (before.mode ^ after.mode) & 0o777;
 	if (changed === 0 || !before.isFile() || !after.isFile()) return;
-	const own = fs.lstatSync(file);
-	if (own.isFile()) setBits(file, (own.mode & 0o777 & ~changed) | (after.mode & changed));
+	const own = files.lstat(file);
+	if (own.isFile()) setBits(files, file, (own.mode & 0o777 & ~changed) | (after.mode & changed));
 }
 
 /** With more directories than this, their ACLs are not read one by one. */
 const maxAsked = 1_000;
 
-/** Those of some directories that have an access control list, as ls(1) marks them; none where it does not. */
-async function withAcl(root: string, directories: readonly string[]): Promise<Set<string>> {
+/** Those of some directories that have an access control list. */
+async function withAcl(files: Files, root: string, directories: readonly string[]): Promise<ReadonlySet<string>> {
 	if (directories.length === 0 || directories.length > maxAsked) return new Set();
-	const text = await new Promise<string>((resolve) => {
-		const child = spawn("ls", ["-ldnU", "--quoting-style=c", "--", ...directories.map((name) => path.join(root, name))], {
-			stdio: ["ignore", "pipe", "ignore"],
-		});
-		const chunks: Buffer[] = [];
-		child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
-		child.on("error", () => resolve(""));
-		child.on("close", () => resolve(Buffer.concat(chunks).toString("latin1")));
-	});
-	const lines = text.split("\n").filter((line) => line !== "");
-	if (lines.length !== directories.length) return new Set();
-	return new Set(directories.filter((_, index) => lines[index]?.[10] === "+"));
+	const found = await files.withAccessLists(directories.map((name) => path.join(root, name)));
+	return new Set(directories.filter((name) => found.has(path.join(root, name))));
 }
 
 /**
@@ -92,15 +81,18 @@ async function withAcl(root: string, directories: readonly string[]): Promise<Se
  * directory that is not there yet is made in the nearest one that is.
  * @param parents directories of the working tree; null: its top
  */
-export async function inheritingDirectories(root: string, parents: readonly (GitPath | null)[]): Promise<Set<GitPath | null>> {
+export async function inheritingDirectories(
+	{ root, files }: Pick<Repository, "root" | "files">,
+	parents: readonly (GitPath | null)[],
+): Promise<Set<GitPath | null>> {
 	const nearest = new Map<GitPath | null, GitPath | null>();
-	const stats = new Map<GitPath | null, fs.Stats | null>();
+	const stats = new Map<GitPath | null, FileStats | null>();
 	const statOf = (name: GitPath | null) => {
 		const known = stats.get(name);
 		if (known !== undefined) return known;
-		let found: fs.Stats | null = null;
+		let found: FileStats | null = null;
 		try {
-			found = lstatIfThere(name === null ? root : fileSystemPath(root, name));
+			found = files.lstatIfThere(name === null ? root : fileSystemPath(root, name));
 		} catch {
 			// No permission to read it: placing the file reports that.
 		}
@@ -117,6 +109,7 @@ export async function inheritingDirectories(root: string, parents: readonly (Git
 	const setgid = new Set(existing.filter((name) => ((statOf(name)?.mode ?? 0) & 0o2000) !== 0));
 	const others = existing.filter((name) => !setgid.has(name) && (name === null || isArgument(name)));
 	const acl = await withAcl(
+		files,
 		root,
 		others.map((name) => (name === null ? "." : displayPath(name))),
 	);
@@ -128,17 +121,17 @@ export async function inheritingDirectories(root: string, parents: readonly (Git
  * Makes an empty file in a directory, so that the kernel applies the directory's defaults, and moves it to `file`.
  * @param beside a free name in that directory @param gitMode of the new file @returns whether that could be done
  */
-export function makeInheritingFile(beside: Buffer, file: string, gitMode: string | undefined): boolean {
+export function makeInheritingFile(files: Files, beside: Buffer, file: string, gitMode: string | undefined): boolean {
 	try {
-		fs.closeSync(fs.openSync(beside, "wx", gitMode === "100755" ? 0o777 : 0o666));
+		files.writeFile(beside, Buffer.alloc(0), { mode: gitMode === "100755" ? 0o777 : 0o666, isNew: true });
 	} catch {
 		return false;
 	}
 	try {
-		fs.renameSync(beside, file);
+		files.rename(beside, file);
 		return true;
 	} catch {
-		fs.rmSync(beside, { force: true });
+		files.unlinkIfThere(beside);
 		return false;
 	}
 }

@@ -1,6 +1,3 @@
-import fs from "node:fs";
-import { lstatIfThere } from "@robust-sync/system/lstat";
-import { readUnseen } from "@robust-sync/system/read-unseen";
 import { fileMode } from "../files/disk-file.ts";
 import { storedMode } from "../files/file-modes.ts";
 import type { TreeEntry } from "../objects/merge-tree.ts";
@@ -56,17 +53,18 @@ export async function cleanEntries(
 	const modes = new Map<GitPath, string>();
 	const oids = new Map<GitPath, string>();
 	const toHash: GitPath[] = [];
+	const { files } = repository;
 	for (const name of names) {
 		const file = fileSystemPath(repository.root, name);
 		try {
-			const stats = lstatIfThere(file);
+			const stats = files.lstatIfThere(file);
 			if (stats?.isSymbolicLink()) {
 				modes.set(name, "120000");
-				oids.set(name, blobOid(fs.readlinkSync(file, { encoding: "buffer" }), repository.objectFormat));
+				oids.set(name, blobOid(files.readlink(file), repository.objectFormat));
 			} else if (stats?.isFile()) {
 				modes.set(name, storedMode(repository, name, fileMode(stats), recorded.get(name)?.mode));
 				if (filters) toHash.push(name);
-				else oids.set(name, blobOid(readUnseen(file), repository.objectFormat));
+				else oids.set(name, blobOid(files.readUnseen(file), repository.objectFormat));
 			}
 		} catch {
 			// Unreadable: not known.

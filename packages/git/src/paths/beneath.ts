@@ -1,13 +1,10 @@
-import fs from "node:fs";
+import { diskFiles } from "@robust-sync/system/disk-files";
+import type { Files } from "@robust-sync/system/files";
 import { type GitPath, gitPathBytes } from "./git-path.ts";
 
 // A path names a file only as long as every directory above it is a directory. A commit, or a local user, may replace one by a
 // symbolic link between a check and the use of the path. So each component is opened relative to the one above it, and the last
 // one is named relative to an open directory. Node has no openat(2): /proc/<pid>/fd/<n>/<name> is the same.
-
-/** O_PATH (open(2)): a directory that may be passed through need not be readable. The same number on every Linux that Node runs on. */
-const oPath = 0o10000000;
-const directoryFlags = fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW | (process.platform === "linux" ? oPath : 0);
 
 /** Options of openBeneath and beneath. */
 export interface BeneathOptions {
@@ -15,6 +12,8 @@ export interface BeneathOptions {
 	readonly makeParents?: boolean;
 	/** Permission bits of a directory that is made, less the umask's. Default: 0777. */
 	readonly mode?: number;
+	/** The file system. Default: this machine's. */
+	readonly files?: Files;
 }
 
 /** A file's place whose directory is held open. */
@@ -23,21 +22,6 @@ export interface HeldPlace {
 	readonly file: Buffer;
 	/** The directory stays open until this is called. */
 	close(): void;
-}
-
-let descriptors: string | null | undefined;
-
-/** Where this process's descriptors are; null: there is no /proc. */
-function descriptorDirectory(): string | null {
-	if (descriptors === undefined) {
-		try {
-			// Not "self": a child process has other descriptors. Not process.pid: /proc may be that of another namespace.
-			descriptors = `/proc/${fs.readlinkSync("/proc/self")}/fd`;
-		} catch {
-			descriptors = null;
-		}
-	}
-	return descriptors;
 }
 
 function componentsOf(name: GitPath | Buffer): Buffer[] {
@@ -58,18 +42,18 @@ function componentsOf(name: GitPath | Buffer): Buffer[] {
 }
 
 /** Opens a directory that is one, and no link to one. */
-function openDirectory(file: Buffer, make: boolean, mode: number): number {
+function openDirectory(files: Files, file: Buffer, make: boolean, mode: number): number {
 	try {
-		return fs.openSync(file, directoryFlags);
+		return files.openDirectory(file);
 	} catch (error) {
 		if (!make || (error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
 	}
 	try {
-		fs.mkdirSync(file, { mode });
+		files.mkdir(file, mode);
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
 	}
-	return fs.openSync(file, directoryFlags);
+	return files.openDirectory(file);
 }
 
 /**
@@ -79,28 +63,30 @@ function openDirectory(file: Buffer, make: boolean, mode: number): number {
  * @throws ENOTDIR a component above the last one is a link or no directory; ENOENT one is missing; EINVAL `name` has a component that is
  * empty, `.` or `..`; the file system's other errors
  */
-export function openBeneath(root: string, name: GitPath | Buffer, { makeParents = false, mode = 0o777 }: BeneathOptions = {}): HeldPlace {
+export function openBeneath(
+	root: string,
+	name: GitPath | Buffer,
+	{ makeParents = false, mode = 0o777, files = diskFiles }: BeneathOptions = {},
+): HeldPlace {
 	const components = componentsOf(name);
 	const last = components.pop() as Buffer;
-	const held = descriptorDirectory();
-	let place = Buffer.from(root);
+	let place: Buffer = Buffer.from(root);
 	let descriptor: number | null = null;
 	const close = () => {
-		if (descriptor !== null) fs.closeSync(descriptor);
+		if (descriptor !== null) files.close(descriptor);
 		descriptor = null;
 	};
-	const descend = (next: number) => {
+	const descend = (next: number, named: Buffer) => {
 		close();
 		descriptor = next;
-		if (held !== null) place = Buffer.from(`${held}/${next}`);
+		const held = files.nameOfOpen(next);
+		place = held === null ? named : Buffer.from(held);
 	};
 	try {
-		descend(fs.openSync(root, directoryFlags & ~fs.constants.O_NOFOLLOW));
+		descend(files.openDirectory(root, true), place);
 		for (const component of components) {
 			const directory = Buffer.concat([place, Buffer.of(0x2f), component]);
-			const next = openDirectory(directory, makeParents, mode);
-			if (held === null) place = directory;
-			descend(next);
+			descend(openDirectory(files, directory, makeParents, mode), directory);
 		}
 	} catch (error) {
 		close();

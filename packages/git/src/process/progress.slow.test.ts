@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { Scratch } from "../fixtures/scratch.ts";
 import { stageFiles } from "../index/stage-files.ts";
 import { diffTrees } from "../objects/diff.ts";
+import { GitObjects } from "../objects/object-store.ts";
 import { type GitPath, gitPathOf } from "../paths/git-path.ts";
 import { Staging } from "../worktree/staging.ts";
 import type { Progress } from "./progress.ts";
@@ -35,7 +36,7 @@ test("progress: git that takes long over files → counted while it adds and wri
 	await stageFiles(repository, names);
 	expect(reported()).toEqual(["adding files of 10", null]);
 	scratch.git("node", "commit", "-qm", "files");
-	const staging = new Staging(repository, scratch.path("staging"));
+	const staging = new Staging(repository, scratch.path("staging"), new GitObjects(repository));
 	staging.clear();
 	await staging.write(await diffTrees(repository, repository.emptyTree, "HEAD"), "after", true);
 	expect(reported()).toEqual(["writing files of 10", null]);

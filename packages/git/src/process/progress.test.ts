@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { Scratch } from "../fixtures/scratch.ts";
 import { diffTrees } from "../objects/diff.ts";
+import { GitObjects } from "../objects/object-store.ts";
 import { Staging } from "../worktree/staging.ts";
 import type { Progress } from "./progress.ts";
 import { Repository } from "./repository.ts";
@@ -19,7 +20,7 @@ test("progress: files that a checkout writes → each counted, links too, then o
 	const seen: (Progress | null)[] = [];
 	const repository = new Repository({ ...(await scratch.open("node")), onProgress: (progress) => seen.push(progress) });
 	const changes = await diffTrees(repository, repository.emptyTree, "HEAD");
-	const staging = new Staging(repository, scratch.path("staging"));
+	const staging = new Staging(repository, scratch.path("staging"), new GitObjects(repository));
 	staging.clear();
 	await staging.write(changes, "after", false);
 	expect(seen.map((one) => one?.done ?? null)).toEqual([1, 2, 3, 4, 5, 6, null]);

@@ -1,6 +1,8 @@
 import { existsSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { diskFiles } from "@robust-sync/system/disk-files";
+import type { Files } from "@robust-sync/system/files";
 import { GitError } from "./errors.ts";
 import { type GitResult, type GitRunOptions, runGit } from "./exec.ts";
 import { type ConfigEntry, gitEnvironment } from "./git-environment.ts";
@@ -64,6 +66,8 @@ export class Repository {
 	readonly config: ReadonlyMap<string, string>;
 	readonly env: Readonly<Record<string, string>>;
 	readonly onProgress: OnProgress;
+	/** The file system that a checkout works on. */
+	readonly files: Files;
 
 	constructor(fields: Omit<Repository, "run" | "indexFile" | "emptyTree" | "zeroOid">) {
 		this.root = fields.root;
@@ -77,6 +81,7 @@ export class Repository {
 		this.config = fields.config;
 		this.env = fields.env;
 		this.onProgress = fields.onProgress;
+		this.files = fields.files;
 	}
 
 	/** The index that git commands read and write. */
@@ -234,6 +239,7 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
 		networkTimeoutMs,
 		hooks,
 		onProgress,
+		files: diskFiles,
 		config,
 		env: gitEnvironment({
 			env,

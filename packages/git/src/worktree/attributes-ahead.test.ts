@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { diskFiles } from "@robust-sync/system/disk-files";
 import { FileExchanger } from "../files/exchange-files.ts";
 import { Scratch } from "../fixtures/scratch.ts";
 import type { TreeChange } from "../objects/diff.ts";
@@ -40,7 +41,7 @@ const change = (name: string): TreeChange => {
 	}
 	await sleep(coarseClockMs * 2);
 	scratch.write("other/fresh", "live");
-	const ahead = new AttributesAhead(scratch.directory, exchanger);
+	const ahead = new AttributesAhead({ root: scratch.directory, files: diskFiles }, exchanger);
 	const descriptors = fs.readdirSync("/proc/self/fd").length;
 	ahead.begin(0, names.map(change), staged);
 	set(scratch.path("d/changed"), "user.later");

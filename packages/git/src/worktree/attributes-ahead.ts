@@ -1,8 +1,8 @@
-import { lstatIfThere } from "@robust-sync/system/lstat";
-import type { FileExchanger } from "../files/exchange-files.ts";
+import type { Exchanger } from "../files/exchange-files.ts";
 import type { TreeChange } from "../objects/diff.ts";
 import { type HeldPlace, openBeneath } from "../paths/beneath.ts";
 import { gitPathBytes, parentOf } from "../paths/git-path.ts";
+import type { Repository } from "../process/repository.ts";
 import type { StagedFiles } from "./staged-files.ts";
 
 /** Files in one request: a round trip to the other process takes longer than its work. */
@@ -23,14 +23,14 @@ interface Begun {
  * those that have changed since, by their ctime.
  */
 export class AttributesAhead {
-	readonly #root: string;
-	readonly #exchanger: FileExchanger;
+	readonly #repository: Pick<Repository, "root" | "files">;
+	readonly #exchanger: Exchanger;
 	/** By the staged file. */
 	readonly #begun = new Map<string, Begun>();
 
-	/** @param root the working tree */
-	constructor(root: string, exchanger: FileExchanger) {
-		this.#root = root;
+	/** @param repository of the working tree */
+	constructor(repository: Pick<Repository, "root" | "files">, exchanger: Exchanger) {
+		this.#repository = repository;
 		this.#exchanger = exchanger;
 	}
 
@@ -44,12 +44,12 @@ export class AttributesAhead {
 			if (change.before === null || typeof to !== "string") continue;
 			try {
 				const directory = parentOf(change.path);
-				const place = places.get(directory) ?? openBeneath(this.#root, change.path);
+				const place = places.get(directory) ?? openBeneath(this.#repository.root, change.path, { files: this.#repository.files });
 				places.set(directory, place);
 				const slash = place.file.lastIndexOf(0x2f);
 				const bytes = gitPathBytes(change.path);
 				const from = Buffer.concat([place.file.subarray(0, slash + 1), bytes.subarray(bytes.lastIndexOf(0x2f) + 1)]);
-				const stats = lstatIfThere(from);
+				const stats = this.#repository.files.lstatIfThere(from);
 				if (stats && Math.abs(Date.now() - stats.ctimeMs) > coarseClockMs) files.push({ from, to, ino: stats.ino, ctimeMs: stats.ctimeMs });
 			} catch {
 				// The replacement of the file will report the error.
@@ -68,7 +68,7 @@ export class AttributesAhead {
 		const begun = this.#begun.get(staged);
 		this.#begun.delete(staged);
 		if (begun) await begun.done;
-		const stats = lstatIfThere(live);
+		const stats = this.#repository.files.lstatIfThere(live);
 		if (stats === null || (begun?.ino === stats.ino && begun.ctimeMs === stats.ctimeMs)) return;
 		await this.#exchanger.copyAttributes(live, Buffer.from(staged));
 	}

@@ -1,6 +1,5 @@
-import fs from "node:fs";
 import path from "node:path";
-import { lstatIfThere } from "@robust-sync/system/lstat";
+import type { FileName, Files } from "@robust-sync/system/files";
 import { type GitPath, gitPath, gitPathBytes } from "../paths/git-path.ts";
 
 /** A directory below `late/`: `<number>`, or `<number>-<inode of our file that was linked there>`. */
@@ -25,19 +24,21 @@ function parentBytes(file: Buffer): Buffer {
  */
 export class BackupDirectory {
 	readonly directory: string;
+	readonly #files: Files;
 	/** The entries of an interrupted checkout below `late/`, in their order. */
 	readonly #lateBefore: readonly LateDirectory[];
 	#lateSequence: number;
 	readonly #made = new Set<string>();
 
 	/** @param directory made on demand */
-	constructor(directory: string) {
+	constructor(files: Files, directory: string) {
+		this.#files = files;
 		this.directory = directory;
 		const late = path.join(directory, "late");
-		this.#lateBefore = fs.existsSync(late)
-			? fs
-					.readdirSync(late)
-					.map(lateDirectory)
+		this.#lateBefore = files.exists(late)
+			? files
+					.readdir(late)
+					.map((name) => lateDirectory(name.toString()))
 					.sort((a, b) => a.number - b.number)
 			: [];
 		this.#lateSequence = (this.#lateBefore.at(-1)?.number ?? -1) + 1;
@@ -56,8 +57,8 @@ export class BackupDirectory {
 	 * For every further file that is removed at a path.
 	 * @param ours a file of ours that is linked there for a swap: after a crash its inode identifies it as ours
 	 */
-	nextLate(name: GitPath, ours?: string | Buffer): Buffer {
-		const inode = ours === undefined ? "" : `-${fs.lstatSync(ours).ino}`;
+	nextLate(name: GitPath, ours?: FileName): Buffer {
+		const inode = ours === undefined ? "" : `-${this.#files.lstat(ours).ino}`;
 		return this.#below(`late/${this.#lateSequence++}${inode}`, name);
 	}
 
@@ -67,7 +68,7 @@ export class BackupDirectory {
 	takenBefore(name: GitPath): { readonly file: Buffer; readonly isOurs: boolean }[] {
 		const late = this.#lateBefore.map(({ directory, inode }) => ({ file: this.#below(`late/${directory}`, name), inode }));
 		return [{ file: this.first(name), inode: undefined }, ...late].flatMap(({ file, inode }) => {
-			const stats = lstatIfThere(file);
+			const stats = this.#files.lstatIfThere(file);
 			return stats ? [{ file, isOurs: String(stats.ino) === inode }] : [];
 		});
 	}
@@ -85,28 +86,30 @@ export class BackupDirectory {
 	/** Removes empty directories. Without any file, this one too. */
 	removeEmpty(): void {
 		const remove = (directory: Buffer) => {
-			for (const entry of fs.readdirSync(directory, { withFileTypes: true, encoding: "buffer" }) as unknown as fs.Dirent<Buffer>[])
-				if (entry.isDirectory()) remove(Buffer.concat([directory, Buffer.from("/"), entry.name]));
+			for (const name of this.#files.readdir(directory)) {
+				const below = Buffer.concat([directory, Buffer.from("/"), name]);
+				if (this.#files.lstatIfThere(below)?.isDirectory()) remove(below);
+			}
 			try {
-				fs.rmdirSync(directory);
+				this.#files.rmdir(directory);
 			} catch {
 				// It is not empty.
 			}
 		};
-		if (fs.existsSync(this.directory)) remove(Buffer.from(this.directory));
+		if (this.#files.exists(this.directory)) remove(Buffer.from(this.directory));
 	}
 
 	#make(directory: Buffer): void {
 		const key = directory.toString("latin1");
 		if (this.#made.has(key)) return;
-		// fs.mkdir's recursive mode decodes names; this function keeps their bytes.
+		// The recursive mode of node:fs decodes names; this function keeps their bytes.
 		try {
-			fs.mkdirSync(directory, { mode: 0o700 });
+			this.#files.mkdir(directory, 0o700);
 		} catch (error) {
 			const { code } = error as NodeJS.ErrnoException;
 			if (code === "ENOENT") {
 				this.#make(parentBytes(directory));
-				fs.mkdirSync(directory, { mode: 0o700 });
+				this.#files.mkdir(directory, 0o700);
 			} else if (code !== "EEXIST") throw error;
 		}
 		this.#made.add(key);

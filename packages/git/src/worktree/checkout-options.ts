@@ -1,9 +1,10 @@
-import type fs from "node:fs";
-import type { FileExchanger } from "../files/exchange-files.ts";
+import type { ExactStats } from "@robust-sync/system/files";
+import type { Exchanger } from "../files/exchange-files.ts";
 import type { Obstacle } from "../files/obstacle.ts";
 import type { IndexFlags } from "../index/index-flags.ts";
 import type { TreeChange } from "../objects/diff.ts";
 import type { KnownContents } from "../objects/known-contents.ts";
+import type { ObjectStore } from "../objects/object-store.ts";
 import type { GitPath } from "../paths/git-path.ts";
 import type { Oid } from "../process/repository.ts";
 import type { KeptFile } from "./kept-files.ts";
@@ -37,6 +38,8 @@ export interface CheckoutOptions {
 	keepsVersions?: boolean;
 	/** Paths that do not belong to the working tree, even if the commits have them: they stay unchanged. */
 	isOwn?(name: GitPath): boolean;
+	/** The blobs. The repository's by default. */
+	objects?: ObjectStore;
 	/** Contents that need not be read from the repository. */
 	contents?: KnownContents;
 	/** Resumes an interrupted checkout: the backup may hold files already. */
@@ -63,7 +66,7 @@ export interface CheckoutOptions {
 	/** Called before each durable step with its name, and after each swap; throws to stop there. */
 	checkpoint?(step: "staged" | "file" | "swap" | "swapped" | "files" | "index" | "ref"): void;
 	/** Swaps files; one of its own by default. */
-	exchanger?(): FileExchanger;
+	exchanger?(): Exchanger;
 }
 
 /** A path that was left unchanged, with the reason. Index and branch have moved on even so. */
@@ -91,7 +94,7 @@ export interface PlacedFile {
 	/** The blob that git would store for it. */
 	readonly oid: Oid;
 	readonly version: PlacedVersion;
-	readonly stats: fs.BigIntStats;
+	readonly stats: ExactStats;
 	/** Whether it has the content and mode of the placed version; else a program has written into it since. */
 	readonly isIntact: boolean;
 }

@@ -1,4 +1,4 @@
-import fs from "node:fs";
+import type { FileStats } from "@robust-sync/system/files";
 import { isFileMode } from "../files/disk-file.ts";
 import { peek, readContent } from "../files/on-disk.ts";
 import { cleanEntries } from "../index/clean-entries.ts";
@@ -20,9 +20,6 @@ export interface Versions {
 
 /** Above this number, local parts of files stay only in the backup: each costs a process. */
 const maxFilteredMerges = 200;
-
-/** The content of a staged file: the incoming version in its form on disk. */
-const contentOf = (staged: string) => readContent(staged, fs.lstatSync(staged)) ?? Buffer.alloc(0);
 
 /** The versions that a checkout expects at its paths. */
 export class ExpectedVersions {
@@ -55,7 +52,7 @@ export class ExpectedVersions {
 		const differing = changes.flatMap((change, index) => {
 			if (change.before?.mode !== "100644" && change.before?.mode !== "100755") return [];
 			const first = this.#options.resume === true ? this.#peekTaken(change.path) : null;
-			const smudged = expected[index] ? contentOf(expected[index]) : null;
+			const smudged = expected[index] ? this.#contentOf(expected[index]) : null;
 			return [
 				{ change, index, content: first, smudged, isTaken: true },
 				{ change, index, content: this.#peekFile(this.#sites.live(change.path)), smudged, isTaken: false },
@@ -74,13 +71,13 @@ export class ExpectedVersions {
 			// It was read before git read it: the content is unchanged.
 			if (!isTaken && this.#peekFile(this.#sites.live(change.path))?.equals(content) !== true) continue;
 			const file = this.#sites.staging.nextFile();
-			fs.writeFileSync(file, content);
+			this.#repository.files.writeFile(file, content);
 			expected[index] = file;
 			const incoming = staged.at(index);
 			const { mergeFiltered } = this.#options;
 			if (!mergeFiltered || smudged === null || typeof incoming !== "string" || change.after?.mode === "120000") continue;
 			if (++merges > maxFilteredMerges) continue;
-			const merged = await mergeFiltered({ path: change.path, before: smudged, onDisk: content, incoming: contentOf(incoming) });
+			const merged = await mergeFiltered({ path: change.path, before: smudged, onDisk: content, incoming: this.#contentOf(incoming) });
 			if ((await this.#cleanOid(change.path, merged)) === change.after?.oid)
 				staged.set(index, await this.#sites.staging.writeOne(merged, change.after?.mode));
 		}
@@ -89,7 +86,8 @@ export class ExpectedVersions {
 
 	/** With filters, files on disk differ from the blobs: then the versions are those on disk. */
 	of(expected: string | null, staged: string | null): Versions | null {
-		const read = (version: string | null) => (version ? readContent(version, fs.lstatSync(version)) : null);
+		const { files } = this.#repository;
+		const read = (version: string | null) => (version ? readContent(files, version, files.lstat(version)) : null);
 		return this.filters ? { before: read(expected), incoming: read(staged) } : null;
 	}
 
@@ -98,12 +96,18 @@ export class ExpectedVersions {
 		return this.#unstorable.has(name);
 	}
 
-	isExpected({ before }: TreeChange, content: Buffer, stats: fs.Stats, versions: Versions | null): boolean {
+	isExpected({ before }: TreeChange, content: Buffer, stats: FileStats, versions: Versions | null): boolean {
 		return (
 			isFileMode(before?.mode) &&
 			stats.isSymbolicLink() === (before?.mode === "120000") &&
 			(versions ? content.equals(versions.before ?? Buffer.alloc(0)) : blobOid(content, this.#repository.objectFormat) === before?.oid)
 		);
+	}
+
+	/** The content of a staged file: the incoming version in its form on disk. */
+	#contentOf(staged: string): Buffer {
+		const { files } = this.#repository;
+		return readContent(files, staged, files.lstat(staged)) ?? Buffer.alloc(0);
 	}
 
 	#peekTaken(name: GitPath): Buffer | null {
@@ -117,7 +121,7 @@ export class ExpectedVersions {
 
 	#peekFile(file: Buffer): Buffer | null {
 		try {
-			const found = peek(file);
+			const found = peek(this.#repository.files, file);
 			return found?.stats.isFile() ? found.content : null;
 		} catch {
 			return null;

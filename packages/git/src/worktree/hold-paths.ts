@@ -1,5 +1,4 @@
-import fs from "node:fs";
-import { lstatIfThere } from "@robust-sync/system/lstat";
+import type { Files } from "@robust-sync/system/files";
 import { canLink, obstacleOf } from "../files/obstacle.ts";
 import { peek } from "../files/on-disk.ts";
 import { statStamp } from "../files/stamp.ts";
@@ -13,11 +12,13 @@ import type { TakenFiles } from "./taken-files.ts";
 /** The paths that cannot be placed or removed on this machine. */
 export class HeldPaths {
 	readonly all: HeldChange[] = [];
+	readonly #files: Files;
 	readonly #sites: Sites;
 	readonly #taken: TakenFiles;
 	readonly #expected: ExpectedVersions;
 
-	constructor(sites: Sites, taken: TakenFiles, expected: ExpectedVersions) {
+	constructor(files: Files, sites: Sites, taken: TakenFiles, expected: ExpectedVersions) {
+		this.#files = files;
 		this.#sites = sites;
 		this.#taken = taken;
 		this.#expected = expected;
@@ -46,8 +47,8 @@ export class HeldPaths {
 	#canLink(name: GitPath): boolean {
 		const { staging } = this.#sites.of(name);
 		const file = staging.nextFile();
-		fs.writeFileSync(file, "");
-		return canLink(file, staging.nextFile());
+		this.#files.writeFile(file, Buffer.alloc(0));
+		return canLink(this.#files, file, staging.nextFile());
 	}
 
 	/** Returns the removed file of a held path to its place. @returns its stamp, if it is known to equal `before` */
@@ -56,10 +57,10 @@ export class HeldPaths {
 			const first = this.#sites.of(change.path).backup.first(change.path);
 			if (this.#sites.hasOtherName(change.path)) return statStamp(null);
 			const live = this.#sites.live(change.path);
-			if (lstatIfThere(live) === null && lstatIfThere(first) !== null) this.#taken.relink(change.path, first);
-			const stats = lstatIfThere(live);
+			if (this.#files.lstatIfThere(live) === null && this.#files.lstatIfThere(first) !== null) this.#taken.relink(change.path, first);
+			const stats = this.#files.lstatIfThere(live);
 			if (stats === null) return change.before === null ? statStamp(null) : null;
-			const there = peek(live);
+			const there = peek(this.#files, live);
 			if (there === null) return null;
 			return this.#expected.isExpected(change, there.content, there.stats, null) ? statStamp(there.stats) : null;
 		} catch {

@@ -1,4 +1,4 @@
-import fs from "node:fs";
+import type { FileStats, Files } from "@robust-sync/system/files";
 import { blobOid } from "../objects/objects.ts";
 import type { GitPath } from "../paths/git-path.ts";
 import type { Oid, Repository } from "../process/repository.ts";
@@ -27,6 +27,7 @@ export type KeptNote = { -readonly [K in keyof KeptFile]: KeptFile[K] };
 
 /** The records of the files in a backup directory: each file, and its replacement. */
 export class KeptFiles {
+	readonly #files: Files;
 	readonly #siteOf: (name: GitPath) => { readonly top: GitPath | null; readonly backup: BackupDirectory };
 	readonly #objectFormat: Repository["objectFormat"];
 	readonly #notes: KeptNote[] = [];
@@ -35,9 +36,11 @@ export class KeptFiles {
 
 	/** @param siteOf the site that keeps a path's files */
 	constructor(
+		files: Files,
 		siteOf: (name: GitPath) => { readonly top: GitPath | null; readonly backup: BackupDirectory },
 		objectFormat: Repository["objectFormat"],
 	) {
+		this.#files = files;
 		this.#siteOf = siteOf;
 		this.#objectFormat = objectFormat;
 	}
@@ -63,7 +66,7 @@ export class KeptFiles {
 		file: Buffer,
 		before: Oid,
 		after: Oid | null,
-		{ stats = fs.lstatSync(file) }: { readonly stats?: fs.Stats } = {},
+		{ stats = this.#files.lstat(file) }: { readonly stats?: FileStats } = {},
 	): KeptNote {
 		const { size, mtimeMs } = stats;
 		const { top, backup } = this.#siteOf(name);

@@ -1,5 +1,4 @@
-import fs from "node:fs";
-import { lstatIfThere } from "@robust-sync/system/lstat";
+import type { Files } from "@robust-sync/system/files";
 import { ObstacleError } from "../files/obstacle.ts";
 import { isGone, isSpecial, readContent } from "../files/on-disk.ts";
 import { hasOtherName } from "../files/other-name.ts";
@@ -34,13 +33,17 @@ export class WayMaker {
 		this.#taken = taken;
 	}
 
+	get #files(): Files {
+		return this.#repository.files;
+	}
+
 	/** A submodule is an empty directory until a person fills it. */
 	placeSubmodule(name: GitPath): void {
 		this.clearParents(name);
 		const live = this.#sites.live(name);
-		const stats = lstatIfThere(live);
-		if ((stats !== null && !stats.isDirectory()) || hasOtherName(live)) throw new ObstacleError("in-the-way");
-		if (stats === null) fs.mkdirSync(live);
+		const stats = this.#files.lstatIfThere(live);
+		if ((stats !== null && !stats.isDirectory()) || hasOtherName(this.#files, live)) throw new ObstacleError("in-the-way");
+		if (stats === null) this.#files.mkdir(live);
 	}
 
 	/** The directories above `name` are not those of before: a program has removed or replaced one. Makes them again. */
@@ -69,20 +72,25 @@ export class WayMaker {
 	}
 
 	#makeParents(name: GitPath): void {
-		const { root, objectFormat } = this.#repository;
+		const { root, objectFormat, files } = this.#repository;
 		for (const directory of directoriesAbove(name)) {
 			if (this.#directories.has(directory)) continue;
 			this.#sites.closePlace();
-			beneath(root, directory, (live) => {
-				const stats = lstatIfThere(live);
-				if (isSpecial(live) || hasOtherName(live)) throw new ObstacleError("in-the-way");
-				if (stats && !stats.isDirectory()) {
-					const content = readContent(live, stats) ?? Buffer.alloc(0);
-					beneath(root, conflictCopyPath(directory, blobOid(content, objectFormat)), (beside) => fs.renameSync(live, beside));
-					this.#taken.rescued.push(directory);
-				}
-				if (!stats?.isDirectory()) fs.mkdirSync(live);
-			});
+			beneath(
+				root,
+				directory,
+				(live) => {
+					const stats = this.#files.lstatIfThere(live);
+					if (isSpecial(this.#files, live) || hasOtherName(this.#files, live)) throw new ObstacleError("in-the-way");
+					if (stats && !stats.isDirectory()) {
+						const content = readContent(this.#files, live, stats) ?? Buffer.alloc(0);
+						beneath(root, conflictCopyPath(directory, blobOid(content, objectFormat)), (beside) => files.rename(live, beside), { files });
+						this.#taken.rescued.push(directory);
+					}
+					if (!stats?.isDirectory()) this.#files.mkdir(live);
+				},
+				{ files },
+			);
 			this.#directories.add(directory);
 		}
 	}
@@ -90,11 +98,11 @@ export class WayMaker {
 	/** Removes a directory in the place of a file if it and all below are empty. */
 	removeEmptyTree(directory: Buffer): boolean {
 		try {
-			for (const name of fs.readdirSync(directory, { encoding: "buffer" })) {
+			for (const name of this.#files.readdir(directory)) {
 				const below = Buffer.concat([directory, Buffer.from("/"), name]);
-				if (!lstatIfThere(below)?.isDirectory() || !this.removeEmptyTree(below)) return false;
+				if (!this.#files.lstatIfThere(below)?.isDirectory() || !this.removeEmptyTree(below)) return false;
 			}
-			fs.rmdirSync(directory);
+			this.#files.rmdir(directory);
 			return true;
 		} catch {
 			return false;
@@ -108,7 +116,7 @@ export class WayMaker {
 	placeConflictCopy(change: TreeChange, staged: string): boolean {
 		const beside = this.#sites.live(conflictCopyPath(change.path, change.after?.oid ?? ""));
 		try {
-			if (!lstatIfThere(beside)) fs.linkSync(staged, beside);
+			if (!this.#files.lstatIfThere(beside)) this.#files.link(staged, beside);
 		} catch (error) {
 			if (!isGone(error)) throw error;
 			return false;

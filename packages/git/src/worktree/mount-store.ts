@@ -1,9 +1,10 @@
-import fs from "node:fs";
 import path from "node:path";
+import type { Files } from "@robust-sync/system/files";
 import { Mounts } from "../files/mounts.ts";
 import { canLink, ObstacleError } from "../files/obstacle.ts";
 import { openBeneath } from "../paths/beneath.ts";
 import { type GitPath, gitPathOf, mountStoreName } from "../paths/git-path.ts";
+import type { Repository } from "../process/repository.ts";
 
 // Neither link(2) nor rename(2) crosses file systems: files of one that is mounted below the workspace are staged and kept
 // in a directory of ours at its top. A `.gitignore` of its own hides it from git.
@@ -16,6 +17,7 @@ interface Store {
 
 /** Stores of the file systems below the workspace, opened on demand. */
 export class MountStores {
+	readonly #files: Files;
 	readonly #root: string;
 	readonly #mounts: Mounts;
 	readonly #backups: string;
@@ -25,9 +27,10 @@ export class MountStores {
 	 * @param mounts mount points below the workspace: a bind mount has the same device number, but link(2) refuses it
 	 * @param backups the directory of all backups on the workspace's file system: a store's files for a removed backup are removed
 	 */
-	constructor(root: string, mounts: Iterable<GitPath>, backups: string) {
+	constructor({ root, files }: Pick<Repository, "root" | "files">, mounts: Iterable<GitPath>, backups: string) {
 		this.#root = root;
-		this.#mounts = new Mounts(root, new Set(mounts));
+		this.#files = files;
+		this.#mounts = new Mounts({ root, files }, new Set(mounts));
 		this.#backups = backups;
 	}
 
@@ -51,16 +54,16 @@ export class MountStores {
 	open(top: GitPath): string {
 		const known = this.#stores.get(top);
 		if (known) return known.directory;
-		const place = openBeneath(this.#root, gitPathOf(`${top}/${mountStoreName}/x`), { makeParents: true, mode: 0o700 });
+		const place = openBeneath(this.#root, gitPathOf(`${top}/${mountStoreName}/x`), { makeParents: true, mode: 0o700, files: this.#files });
 		try {
 			const directory = place.file.subarray(0, -2).toString();
-			const stats = fs.statSync(`${directory}/.`);
+			const stats = this.#files.stat(`${directory}/.`);
 			const isOurs = stats.uid === process.geteuid?.();
 			// Other users with write permission could replace staged files. A file system without permissions (exfat, vfat) has no hard links either.
 			if (!isOurs || (stats.mode & 0o022) !== 0)
-				throw new ObstacleError(isOurs && !hasLinks(directory) ? "no-hard-links" : "other-file-system");
-			writeIfMissing(`${directory}/.gitignore`, "*\n");
-			fs.rmSync(`${directory}/staging`, { recursive: true, force: true });
+				throw new ObstacleError(isOurs && !hasLinks(this.#files, directory) ? "no-hard-links" : "other-file-system");
+			writeIfMissing(this.#files, `${directory}/.gitignore`, "*\n");
+			this.#files.removeTree(`${directory}/staging`);
 			this.#removeOrphans(`${directory}/backups`);
 			this.#stores.set(top, { directory, close: place.close });
 			return directory;
@@ -73,7 +76,7 @@ export class MountStores {
 	/** Removes the staged files, and forgets the stores. */
 	close(): void {
 		for (const { directory, close } of this.#stores.values()) {
-			fs.rmSync(`${directory}/staging`, { recursive: true, force: true });
+			this.#files.removeTree(`${directory}/staging`);
 			close();
 		}
 		this.#stores.clear();
@@ -81,27 +84,27 @@ export class MountStores {
 	}
 
 	#removeOrphans(backups: string): void {
-		if (!fs.existsSync(backups)) return;
-		for (const name of fs.readdirSync(backups))
-			if (!fs.existsSync(path.join(this.#backups, name))) fs.rmSync(path.join(backups, name), { recursive: true, force: true });
+		if (!this.#files.exists(backups)) return;
+		for (const name of this.#files.readdir(backups).map(String))
+			if (!this.#files.exists(path.join(this.#backups, name))) this.#files.removeTree(path.join(backups, name));
 	}
 }
 
 /** Whether files in a directory of ours can have hard links. */
-function hasLinks(directory: string): boolean {
+function hasLinks(files: Files, directory: string): boolean {
 	const file = `${directory}/.probe-${process.pid}`;
-	fs.rmSync(file, { force: true });
-	fs.writeFileSync(file, "", { flag: "wx" });
+	files.unlinkIfThere(file);
+	files.writeFile(file, Buffer.alloc(0), { isNew: true });
 	try {
-		return canLink(file, `${file}-link`);
+		return canLink(files, file, `${file}-link`);
 	} finally {
-		fs.rmSync(file, { force: true });
+		files.unlinkIfThere(file);
 	}
 }
 
-function writeIfMissing(file: string, text: string): void {
+function writeIfMissing(files: Files, file: string, text: string): void {
 	try {
-		fs.writeFileSync(file, text, { flag: "wx", mode: 0o600 });
+		files.writeFile(file, Buffer.from(text), { mode: 0o600, isNew: true });
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
 	}

@@ -1,6 +1,4 @@
-import fs from "node:fs";
-import { lstatIfThere } from "@robust-sync/system/lstat";
-import { markUnread, readUnseen } from "@robust-sync/system/read-unseen";
+import type { FileStats, Files } from "@robust-sync/system/files";
 import { isFileMode } from "../files/disk-file.ts";
 import { hasModes } from "../files/file-modes.ts";
 import { ObstacleError } from "../files/obstacle.ts";
@@ -10,7 +8,7 @@ import { hasOtherName } from "../files/other-name.ts";
 import { carryBits, keepPermissions, makeInheritingFile, mergedMode } from "../files/permissions.ts";
 import type { TreeChange } from "../objects/diff.ts";
 import { isSameEntry, type TreeEntry } from "../objects/merge-tree.ts";
-import { readObjectsWhole } from "../objects/objects.ts";
+import type { ObjectStore } from "../objects/object-store.ts";
 import { type GitPath, parentOf } from "../paths/git-path.ts";
 import type { Repository } from "../process/repository.ts";
 import type { CheckoutOptions } from "./checkout-options.ts";
@@ -26,30 +24,23 @@ const maxAttempts = 100;
 /** A larger file is compared by its size first: it is never merged. */
 const hugeBytes = 100_000_000;
 
-function isEmptyDirectory(directory: Buffer): boolean {
-	try {
-		return fs.readdirSync(directory).length === 0;
-	} catch (error) {
-		if (!isGone(error)) throw error;
-		return false;
-	}
-}
-
 /** The checkout of one path: stage, compare, swap, keep. */
 export class Placer {
 	/** Directories with defaults for new files. */
 	inheriting: ReadonlySet<GitPath | null> = new Set();
 	readonly #repository: Repository;
+	readonly #objects: ObjectStore;
 	readonly #options: CheckoutOptions;
 	readonly #sites: Sites;
 	readonly #expected: ExpectedVersions;
 	readonly #taken: TakenFiles;
 	readonly #swapper: Swapper;
 	readonly #way: WayMaker;
-	readonly #databases = new OpenDatabases();
+	readonly #databases: OpenDatabases;
 
 	constructor(
 		repository: Repository,
+		objects: ObjectStore,
 		options: CheckoutOptions,
 		parts: {
 			readonly sites: Sites;
@@ -60,12 +51,27 @@ export class Placer {
 		},
 	) {
 		this.#repository = repository;
+		this.#databases = new OpenDatabases(repository.files);
+		this.#objects = objects;
 		this.#options = options;
 		this.#sites = parts.sites;
 		this.#expected = parts.expected;
 		this.#taken = parts.taken;
 		this.#swapper = parts.swapper;
 		this.#way = parts.way;
+	}
+
+	get #files(): Files {
+		return this.#repository.files;
+	}
+
+	#isEmptyDirectory(directory: Buffer): boolean {
+		try {
+			return this.#files.readdir(directory).length === 0;
+		} catch (error) {
+			if (!isGone(error)) throw error;
+			return false;
+		}
 	}
 
 	/** Removes a file. @param expected a file with the old version in its form on disk; null: filters do not apply @throws ObstacleError; file system errors */
@@ -79,7 +85,7 @@ export class Placer {
 		if (taken.length === 0) {
 			if (this.#sites.hasOtherName(change.path)) return;
 			const live = this.#sites.live(change.path);
-			const there = peek(live);
+			const there = peek(this.#files, live);
 			this.#refuseDatabase(live, there);
 			// Changed here, deleted there: the changed version stays.
 			if (there && !this.#expected.isExpected(change, there.content, there.stats, versions)) {
@@ -92,7 +98,7 @@ export class Placer {
 		for (const { file } of taken) this.#leaveRemoved(change, file, versions);
 		for (let parent = parentOf(change.path); parent !== null; parent = parentOf(parent)) {
 			try {
-				fs.rmdirSync(this.#sites.live(parent));
+				this.#files.rmdir(this.#sites.live(parent));
 			} catch {
 				break;
 			}
@@ -101,7 +107,7 @@ export class Placer {
 
 	/** A removed file stays in the backup. If a program wrote to it at that moment, it returns to its place, unless there is a newer one. */
 	#leaveRemoved(change: TreeChange, file: Buffer, versions: Versions | null): void {
-		const found = peek(file);
+		const found = peek(this.#files, file);
 		if (found && !this.#expected.isExpected(change, found.content, found.stats, versions) && this.#taken.relink(change.path, file))
 			this.#taken.rescued.push(change.path);
 		else this.#taken.note(change, file, versions);
@@ -124,23 +130,23 @@ export class Placer {
 		let appeared = false;
 		for (let attempt = 0; ; attempt++) {
 			const live = this.#sites.live(change.path);
-			if (hasOtherName(live)) throw new ObstacleError("in-the-way");
+			if (hasOtherName(this.#files, live)) throw new ObstacleError("in-the-way");
 			const first = site.backup.first(change.path);
-			const destination = lstatIfThere(first) === null ? first : site.backup.nextLate(change.path, staged);
+			const destination = this.#files.lstatIfThere(first) === null ? first : site.backup.nextLate(change.path, staged);
 			// No wait between the check and the swap.
 			await this.#swapper.exchanger?.ready;
 			await this.#refuseHuge(change, live);
 			await this.#swapper.attributes?.finish(live, staged);
-			const there = peek(live);
+			const there = peek(this.#files, live);
 			this.#refuseDatabase(live, there);
 			// The path was held, and the newer commit has the content that is on disk.
 			if (there && isSameEntry(change.before, change.after) && this.#expected.isExpected(change, there.content, there.stats, versions))
 				return;
 			// A program wrote the incoming version itself.
 			const isUnexpected = there !== null && !this.#expected.isExpected(change, there.content, there.stats, versions);
-			if (isUnexpected && isSame(live, staged) && this.#hasMode(change, live)) return;
+			if (isUnexpected && isSame(this.#files, live, staged) && this.#hasMode(change, live)) return;
 			if (isUnexpected && this.#expected.isUnstorable(change.path)) throw new ObstacleError("filter-failed");
-			if (there) keepPermissions(staged, there.stats, this.#modeFor(change, there.stats));
+			if (there) keepPermissions(this.#files, staged, there.stats, this.#modeFor(change, there.stats));
 			const { mode, oid } = change.after as TreeEntry;
 			const replaced = await this.#swapper.exchange(change.path, mode, staged, destination, there);
 			if (typeof replaced === "object") {
@@ -153,18 +159,18 @@ export class Placer {
 			}
 			if (replaced === "taken") this.#way.clearParentsAgain(change.path);
 			if (replaced === "taken" || this.#taken.take(change.path, destination)) {
-				const taken = peek(destination);
+				const taken = peek(this.#files, destination);
 				const isAddition = taken !== null && (await this.#isAddition(change, taken.content, appeared, versions));
 				this.#taken.note(change, destination, versions, isAddition);
-				if (there && taken) carryBits(staged, there.stats, taken.stats);
-			} else if (isSpecial(live)) {
+				if (there && taken) carryBits(this.#files, staged, there.stats, taken.stats);
+			} else if (isSpecial(this.#files, live)) {
 				// A program may have it open, and find it by its name.
 				throw new ObstacleError("in-the-way");
-			} else if (lstatIfThere(live) === null) {
+			} else if (this.#files.lstatIfThere(live) === null) {
 				if (destination === first) await this.#noteMissing(change, destination, staged, versions);
-			} else if (lstatIfThere(live)?.isDirectory() && !this.#way.removeEmptyTree(live)) {
+			} else if (this.#files.lstatIfThere(live)?.isDirectory() && !this.#way.removeEmptyTree(live)) {
 				// A mount point: an empty directory that cannot be removed.
-				if (isEmptyDirectory(live)) throw new ObstacleError("mount-point");
+				if (this.#isEmptyDirectory(live)) throw new ObstacleError("mount-point");
 				if (this.#way.placeConflictCopy(change, staged)) return;
 				// A program has removed the directories since.
 				if (attempt > maxAttempts) throw new ObstacleError("in-the-way");
@@ -192,27 +198,27 @@ export class Placer {
 	async #noteMissing(change: TreeChange, destination: Buffer, staged: string, versions: Versions | null): Promise<void> {
 		const { before, after } = change;
 		if (before === null || before.mode === "120000" || !isFileMode(before.mode) || isSameEntry(before, after)) return;
-		if (fs.lstatSync(staged).size > hugeBytes) return;
+		if (this.#files.lstat(staged).size > hugeBytes) return;
 		const content = await this.#contentBefore(before, versions);
 		if (content === null) return;
 		this.#sites.of(change.path).backup.makeParents(destination);
-		fs.writeFileSync(destination, content, { mode: 0o600, flush: true });
+		this.#files.writeFile(destination, content, { mode: 0o600, isDurable: true });
 		this.#taken.noteExpected(change, destination, content, versions);
 	}
 
 	/** The old version in its form on disk; null: it is not known. */
 	async #contentBefore({ oid }: TreeEntry, versions: Versions | null): Promise<Buffer | null> {
-		return (versions ? versions.before : (await readObjectsWhole(this.#repository, [oid])).get(oid)) ?? null;
+		return versions ? versions.before : await this.#objects.content(oid);
 	}
 
 	/** Records the files that an interrupted checkout removed at a path. @returns whether it placed the incoming file */
 	async #isPlacedBefore(change: TreeChange, staged: string, versions: Versions | null): Promise<boolean> {
 		let isTaken = false;
 		for (const { file, isOurs } of this.#sites.of(change.path).backup.takenBefore(change.path)) {
-			const found = peek(file);
+			const found = peek(this.#files, file);
 			const isExpected = found !== null && this.#expected.isExpected(change, found.content, found.stats, versions);
 			// A swap that was prepared, but not made.
-			if (isOurs || (!isExpected && isSame(file, staged))) fs.rmSync(file);
+			if (isOurs || (!isExpected && isSame(this.#files, file, staged))) this.#files.unlink(file);
 			else {
 				const isAddition = found !== null && (await this.#isAddition(change, found.content, isTaken, versions));
 				this.#taken.note(change, file, versions, isAddition);
@@ -220,15 +226,15 @@ export class Placer {
 			}
 		}
 		const live = this.#sites.live(change.path);
-		const isThere = isSame(live, staged);
+		const isThere = isSame(this.#files, live, staged);
 		// Only the mode changes: the content is no evidence.
 		if (change.before?.oid === change.after?.oid) return isThere && this.#hasMode(change, live);
 		// The file in its place was written over it.
-		return isThere || (isTaken && lstatIfThere(live) !== null);
+		return isThere || (isTaken && this.#files.lstatIfThere(live) !== null);
 	}
 
 	#hasMode({ path: name, after }: TreeChange, live: Buffer): boolean {
-		return modeOnDisk(live) === after?.mode || !hasModes(this.#repository, name);
+		return modeOnDisk(this.#files, live) === after?.mode || !hasModes(this.#repository, name);
 	}
 
 	/** Whether a file that appeared while the path was empty adds to the removed version. */
@@ -238,7 +244,7 @@ export class Placer {
 		return before !== null && (this.#options.isAddition?.(change.path, before, written) ?? false);
 	}
 
-	#modeFor({ path: name, before, after }: TreeChange, onDisk: fs.Stats): string | undefined {
+	#modeFor({ path: name, before, after }: TreeChange, onDisk: FileStats): string | undefined {
 		const merged = mergedMode(before?.mode, onDisk, after?.mode);
 		return merged === after?.mode || hasModes(this.#repository, name) ? merged : after?.mode;
 	}
@@ -250,30 +256,24 @@ export class Placer {
 
 	/** A huge file that has changed is not read: it stays. */
 	async #refuseHuge({ before }: TreeChange, live: Buffer): Promise<void> {
-		const stats = lstatIfThere(live);
+		const stats = this.#files.lstatIfThere(live);
 		if (!stats?.isFile() || stats.size <= hugeBytes) return;
 		const oid = isFileMode(before?.mode) ? before?.oid : undefined;
-		const size = oid === undefined ? null : Number((await this.#repository.run(["cat-file", "-s", oid])).stdout.toString("latin1"));
+		const size = oid === undefined ? null : await this.#objects.size(oid);
 		if (size !== stats.size) throw new ObstacleError("too-large");
 	}
 
 	/** Applies the directory's defaults to a new file. @returns the staged file with them, with the same content */
 	#followDirectory({ path: name, after }: TreeChange, staged: string): string {
-		if (after?.mode === "120000" || lstatIfThere(this.#sites.live(name)) !== null) return staged;
+		if (after?.mode === "120000" || this.#files.lstatIfThere(this.#sites.live(name)) !== null) return staged;
 		const file = this.#sites.of(name).staging.nextFile();
 		const beside = Buffer.concat([
 			this.#sites.live(name).subarray(0, this.#sites.live(name).lastIndexOf(0x2f)),
 			Buffer.from(`/.robust-sync-new-${process.pid}`),
 		]);
-		if (!makeInheritingFile(beside, file, after?.mode)) return staged;
-		const descriptor = fs.openSync(file, "r+");
-		try {
-			fs.writeFileSync(descriptor, readUnseen(staged));
-			markUnread(file);
-			fs.fsyncSync(descriptor);
-		} finally {
-			fs.closeSync(descriptor);
-		}
+		if (!makeInheritingFile(this.#files, beside, file, after?.mode)) return staged;
+		this.#files.writeFile(file, this.#files.readUnseen(staged), { isDurable: true });
+		this.#files.markUnread(file);
 		return file;
 	}
 }

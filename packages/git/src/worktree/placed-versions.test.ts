@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { markUnread, readUnseen } from "@robust-sync/system/read-unseen";
+import { diskFiles } from "@robust-sync/system/disk-files";
 import { Scratch } from "../fixtures/scratch.ts";
 import { readIndexEntries } from "../index/index-entries.ts";
 import { writeIndexEntries } from "../index/index-file.ts";
@@ -13,23 +13,23 @@ let scratch: Scratch;
 let versions: PlacedVersions;
 beforeEach(() => {
 	scratch = new Scratch("versions");
-	versions = new PlacedVersions(scratch.path("versions"));
+	versions = new PlacedVersions(diskFiles, scratch.path("versions"));
 	versions.prepare(1);
 });
 afterEach(() => scratch.remove());
 
 function place(content = "content\n".repeat(5_000)): PlacedVersion {
 	scratch.write("file", content);
-	markUnread(scratch.path("file"));
+	diskFiles.markUnread(scratch.path("file"));
 	return versions.keep(scratch.path("file")) as PlacedVersion;
 }
 
 const file = () => scratch.path("file");
-const tell = () => accessTimesTell(scratch.path());
+const tell = () => accessTimesTell(diskFiles, scratch.path());
 
 test.each<readonly [string, boolean, () => void]>([
 	["nothing", true, () => undefined],
-	["a read of ours", true, () => void readUnseen(file())],
+	["a read of ours", true, () => void diskFiles.readUnseen(file())],
 	["a write in place", true, () => fs.writeFileSync(fs.openSync(file(), "r+"), "other!!\n")],
 	["a write that truncates", true, () => fs.writeFileSync(file(), "other\n")],
 	["an append", true, () => fs.appendFileSync(file(), "more\n")],
@@ -84,7 +84,7 @@ test("placed version: its link is gone or another file's → unknown", () => {
 test("placed versions: an hour later, or too many → the oldest links go", () => {
 	const kept = [0, 1, 2].map((number) => {
 		scratch.write(`file${number}`, "x");
-		markUnread(scratch.path(`file${number}`));
+		diskFiles.markUnread(scratch.path(`file${number}`));
 		return versions.keep(scratch.path(`file${number}`));
 	});
 	expect(versions.prune(Date.now(), 2)).toBe(2);
@@ -104,9 +104,9 @@ async function checkedOut(objectFormat: string, indexVersion: number, names: rea
 		scratch.write(`w/${name}`, `content of ${name}\n`);
 		const time = Date.now() / 1000 - 2;
 		fs.utimesSync(scratch.path(`w/${name}`), time, time);
-		markUnread(scratch.path(`w/${name}`));
+		diskFiles.markUnread(scratch.path(`w/${name}`));
 		const oid = scratch.git("w", "hash-object", "-w", "--no-filters", name).trim();
-		markUnread(scratch.path(`w/${name}`));
+		diskFiles.markUnread(scratch.path(`w/${name}`));
 		return { path: gitPathFromText(name), mode: "100644", oid, stats: fs.lstatSync(scratch.path(`w/${name}`), { bigint: true }) };
 	});
 	await writeIndexEntries(

@@ -1,6 +1,5 @@
-import fs from "node:fs";
 import path from "node:path";
-import { markUnread, openUnseen, readUnseen } from "@robust-sync/system/read-unseen";
+import { type ExactStats, type FileName, type Files, O_RDWR } from "@robust-sync/system/files";
 
 /** A version that a checkout has placed, for the check whether a program has read it since. */
 export interface PlacedVersion {
@@ -21,13 +20,13 @@ const keepForMs = 60 * 60_000;
  * Whether a file that a checkout has placed still has its content: a program may have written into it since.
  * @param stats the present ones of the file
  */
-export function hasContentOf({ mtimeMs }: PlacedVersion, stats: fs.BigIntStats): boolean {
+export function hasContentOf({ mtimeMs }: PlacedVersion, stats: ExactStats): boolean {
 	const milliseconds = Number(stats.mtimeNs / 1_000_000_000n) * 1000 + Number(stats.mtimeNs % 1_000_000_000n) / 1e6;
 	return stats.isFile() && milliseconds === mtimeMs;
 }
 
 /** Whether a file is the one of a placed version, and has not been read since. @param stats the present ones of the file */
-export function isUnreadFile({ ino, atimeMs }: PlacedVersion, stats: fs.BigIntStats): boolean {
+export function isUnreadFile({ ino, atimeMs }: PlacedVersion, stats: ExactStats): boolean {
 	return String(stats.ino) === ino && stats.isFile() && Number(stats.atimeMs) === atimeMs && stats.atimeNs % 1_000_000_000n === 0n;
 }
 
@@ -36,10 +35,12 @@ export function isUnreadFile({ ino, atimeMs }: PlacedVersion, stats: fs.BigIntSt
  * them does not remove its access time. Each is named by its inode, so that a link of ours is recognized after any crash.
  */
 export class PlacedVersions {
+	readonly #files: Files;
 	readonly #directory: string;
 
 	/** @param directory on the working tree's file system; made on demand */
-	constructor(directory: string) {
+	constructor(files: Files, directory: string) {
+		this.#files = files;
 		this.#directory = directory;
 	}
 
@@ -50,8 +51,8 @@ export class PlacedVersions {
 	/** Makes room for this number of links. False: too many, or no directory for them. */
 	prepare(count: number): boolean {
 		try {
-			fs.mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-			if (fs.readdirSync(this.#directory).length + count > maxLinks) this.prune(Date.now(), maxLinks / 2);
+			this.#files.makeTree(this.#directory, 0o700);
+			if (this.#files.readdir(this.#directory).length + count > maxLinks) this.prune(Date.now(), maxLinks / 2);
 			return count <= maxLinks / 2;
 		} catch {
 			return false;
@@ -61,9 +62,9 @@ export class PlacedVersions {
 	/** Keeps a link to a file that is about to be placed. Null: it cannot be kept. */
 	keep(file: string): PlacedVersion | null {
 		try {
-			const { ino } = fs.lstatSync(file, { bigint: true });
-			const { atimeMs, mtimeMs } = fs.lstatSync(file);
-			fs.linkSync(file, this.#link(ino));
+			const { ino } = this.#files.lstatExactly(file);
+			const { atimeMs, mtimeMs } = this.#files.lstat(file);
+			this.#files.link(file, this.#link(ino));
 			return { ino: String(ino), atimeMs, mtimeMs };
 		} catch {
 			// Without the link the evidence is missing.
@@ -74,17 +75,17 @@ export class PlacedVersions {
 	/** Removes a link: whether that version was read is unknown from now on. */
 	drop(ino: string): void {
 		try {
-			fs.unlinkSync(this.#link(ino));
+			this.#files.unlink(this.#link(ino));
 		} catch {
 			// There is none.
 		}
 	}
 
 	/** Whether a file has a link of ours: then one of its names belongs to no other program. */
-	has(file: string | Buffer): boolean {
+	has(file: FileName): boolean {
 		try {
-			const { ino, dev } = fs.lstatSync(file, { bigint: true });
-			const link = fs.lstatSync(this.#link(ino), { bigint: true });
+			const { ino, dev } = this.#files.lstatExactly(file);
+			const link = this.#files.lstatExactly(this.#link(ino));
 			return link.ino === ino && link.dev === dev;
 		} catch {
 			return false;
@@ -94,7 +95,7 @@ export class PlacedVersions {
 	/** Whether no program has read a version since it was placed. False: one has, or it is unknown. */
 	isUnread(version: PlacedVersion): boolean {
 		try {
-			return isUnreadFile(version, fs.lstatSync(this.#link(version.ino), { bigint: true }));
+			return isUnreadFile(version, this.#files.lstatExactly(this.#link(version.ino)));
 		} catch {
 			return false;
 		}
@@ -104,18 +105,18 @@ export class PlacedVersions {
 	prune(now: number, limit: number = maxLinks): number {
 		let names: string[];
 		try {
-			names = fs.readdirSync(this.#directory);
+			names = this.#files.readdir(this.#directory).map(String);
 		} catch {
 			return 0;
 		}
 		const links = names.flatMap((name) => {
-			const stats = fs.lstatSync(this.#link(name), { throwIfNoEntry: false });
+			const stats = this.#files.lstatIfThere(this.#link(name));
 			// A time in the future means that the clock was set.
 			return stats ? [{ name, ageMs: Math.abs(now - stats.ctimeMs) }] : [];
 		});
 		links.sort((a, b) => a.ageMs - b.ageMs);
 		const kept = links.filter(({ ageMs }, index) => index < limit && ageMs <= keepForMs).length;
-		for (const { name } of links.slice(kept)) fs.rmSync(this.#link(name), { recursive: true, force: true });
+		for (const { name } of links.slice(kept)) this.#files.removeTree(this.#link(name));
 		return kept;
 	}
 }
@@ -123,31 +124,31 @@ export class PlacedVersions {
 /**
  * Whether access times on a file system reveal reads: every read of a file that is marked as unread changes it, also a copy that shares
  * its blocks, and a read with O_NOATIME and a write do not.
- * @param directory on that file system, in which a temporary file may be made
+ * @param files of that file system @param directory on that file system, in which a temporary file may be made
  */
-export function accessTimesTell(directory: string): boolean {
+export function accessTimesTell(files: Files, directory: string): boolean {
 	const file = path.join(directory, `.atime-${process.pid}`);
 	const copy = `${file}-copy`;
-	const atime = () => fs.lstatSync(file).atimeMs;
+	const atime = () => files.lstat(file).atimeMs;
 	try {
-		fs.writeFileSync(file, "probe", { mode: 0o600 });
+		files.writeFile(file, Buffer.from("probe"), { mode: 0o600 });
 		const readsShow = (read: () => void) => {
-			markUnread(file);
+			files.markUnread(file);
 			const before = atime();
 			read();
 			return atime() !== before;
 		};
-		const descriptor = openUnseen(file, fs.constants.O_RDWR);
+		const descriptor = files.openUnseen(file, O_RDWR);
 		try {
-			if (readsShow(() => fs.writeSync(descriptor, "probed"))) return false;
+			if (readsShow(() => files.write(descriptor, Buffer.from("probed")))) return false;
 		} finally {
-			fs.closeSync(descriptor);
+			files.close(descriptor);
 		}
-		if (readsShow(() => readUnseen(file)) || !readsShow(() => fs.readFileSync(file))) return false;
+		if (readsShow(() => files.readUnseen(file)) || !readsShow(() => files.readFile(file))) return false;
 		let isShared = true;
 		const shows = readsShow(() => {
 			try {
-				fs.copyFileSync(file, copy, fs.constants.COPYFILE_FICLONE_FORCE);
+				files.clone(file, copy);
 			} catch {
 				isShared = false;
 			}
@@ -156,6 +157,6 @@ export function accessTimesTell(directory: string): boolean {
 	} catch {
 		return false;
 	} finally {
-		for (const made of [file, copy]) fs.rmSync(made, { force: true });
+		for (const made of [file, copy]) files.unlinkIfThere(made);
 	}
 }

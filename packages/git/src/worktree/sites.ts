@@ -1,6 +1,7 @@
 import path from "node:path";
 import { isGone } from "../files/on-disk.ts";
 import { hasOtherNameBelow } from "../files/other-name.ts";
+import type { ObjectStore } from "../objects/object-store.ts";
 import { type HeldPlace, openBeneath } from "../paths/beneath.ts";
 import type { GitPath } from "../paths/git-path.ts";
 import type { Repository } from "../process/repository.ts";
@@ -26,17 +27,19 @@ export class Sites {
 	readonly backup: BackupDirectory;
 	readonly stores: MountStores;
 	readonly #repository: Repository;
+	readonly #objects: ObjectStore;
 	readonly #backupName: string;
 	readonly #sites = new Map<GitPath | null, Site>();
 	/** The current path, with its directory held open. */
 	#open: { readonly name: GitPath; readonly place: HeldPlace } | null = null;
 
-	constructor(repository: Repository, places: Pick<CheckoutOptions, "staging" | "backup" | "mounts" | "contents">) {
+	constructor(repository: Repository, places: Pick<CheckoutOptions, "staging" | "backup" | "mounts">, objects: ObjectStore) {
 		this.#repository = repository;
+		this.#objects = objects;
 		this.#backupName = path.basename(places.backup);
-		this.staging = new Staging(repository, path.join(places.staging, String(process.pid)), places.contents);
-		this.backup = new BackupDirectory(places.backup);
-		this.stores = new MountStores(repository.root, places.mounts ?? [], path.dirname(places.backup));
+		this.staging = new Staging(repository, path.join(places.staging, String(process.pid)), objects);
+		this.backup = new BackupDirectory(repository.files, places.backup);
+		this.stores = new MountStores(repository, places.mounts ?? [], path.dirname(places.backup));
 		this.#sites.set(null, { top: null, staging: this.staging, backup: this.backup });
 	}
 
@@ -46,9 +49,9 @@ export class Sites {
 		const known = this.#sites.get(top);
 		if (known !== undefined || top === null) return known as Site;
 		const store = this.stores.open(top);
-		const staging = new Staging(this.#repository, path.join(store, "staging", String(process.pid)));
+		const staging = new Staging(this.#repository, path.join(store, "staging", String(process.pid)), this.#objects);
 		staging.clear();
-		const backup = new BackupDirectory(path.join(store, "backups", this.#backupName));
+		const backup = new BackupDirectory(this.#repository.files, path.join(store, "backups", this.#backupName));
 		const site = { top, staging, backup };
 		this.#sites.set(top, site);
 		return site;
@@ -68,7 +71,7 @@ export class Sites {
 		if (this.#open?.name === name) return this.#open.place.file;
 		this.closePlace();
 		try {
-			const place = openBeneath(this.#repository.root, name);
+			const place = openBeneath(this.#repository.root, name, { files: this.#repository.files });
 			this.#open = { name, place };
 			return place.file;
 		} catch (error) {
@@ -79,7 +82,7 @@ export class Sites {
 
 	/** Whether the file at a path, or a directory above it, has another name: then nothing is at the path. */
 	hasOtherName(name: GitPath): boolean {
-		return hasOtherNameBelow(this.#repository.root, name);
+		return hasOtherNameBelow(this.#repository, name);
 	}
 
 	/** Call it when the directories above a path may have been replaced. */

@@ -1,13 +1,11 @@
-import fs from "node:fs";
 import path from "node:path";
-import { fsyncEachUpTo, makeDurable } from "@robust-sync/system/make-durable";
-import { markUnread } from "@robust-sync/system/read-unseen";
+import { type Files, fsyncEachUpTo, O_CREAT, O_EXCL, O_RDONLY, O_WRONLY } from "@robust-sync/system/files";
 import { isFileMode } from "../files/disk-file.ts";
 import { ObstacleError } from "../files/obstacle.ts";
 import type { TreeChange } from "../objects/diff.ts";
-import type { KnownContents } from "../objects/known-contents.ts";
 import type { TreeEntry } from "../objects/merge-tree.ts";
-import { type ObjectReader, present, withObjectReader } from "../objects/object-reader.ts";
+import { type ObjectReader, present } from "../objects/object-reader.ts";
+import type { ObjectStore } from "../objects/object-store.ts";
 import { type GitPath, gitPathBytes, gitPathList } from "../paths/git-path.ts";
 import { GitError } from "../process/errors.ts";
 import { watchFiles } from "../process/process-progress.ts";
@@ -16,9 +14,9 @@ import type { Oid, Repository } from "../process/repository.ts";
 import { StagedFiles } from "./staged-files.ts";
 
 /** False: the target is empty, too long or has a NUL in it (symlink(2)). */
-function makeLink(target: Buffer, file: string): boolean {
+function makeLink(files: Files, target: Buffer, file: string): boolean {
 	try {
-		fs.symlinkSync(target, file);
+		files.symlink(target, file);
 		return true;
 	} catch (error) {
 		const { code } = error as NodeJS.ErrnoException;
@@ -37,14 +35,18 @@ const objectsAtATime = 4_096;
 export class Staging {
 	readonly #repository: Repository;
 	readonly directory: string;
-	readonly #contents: KnownContents | null;
+	readonly #objects: ObjectStore;
 	#sequence = 0;
 
-	/** @param directory on the workspace's file system @param contents that need not be read from the repository */
-	constructor(repository: Repository, directory: string, contents: KnownContents | null = null) {
+	/** @param directory on the workspace's file system @param objects what is staged */
+	constructor(repository: Repository, directory: string, objects: ObjectStore) {
 		this.#repository = repository;
-		this.#contents = contents;
+		this.#objects = objects;
 		this.directory = directory;
+	}
+
+	get #files(): Files {
+		return this.#repository.files;
 	}
 
 	/**
@@ -53,11 +55,11 @@ export class Staging {
 	 */
 	clear(): void {
 		this.remove();
-		fs.mkdirSync(this.directory, { recursive: true, mode: 0o700 });
+		this.#files.makeTree(this.directory, 0o700);
 	}
 
 	remove(): void {
-		fs.rmSync(this.directory, { recursive: true, force: true });
+		this.#files.removeTree(this.directory);
 	}
 
 	/** A name that no other file here has. */
@@ -73,16 +75,16 @@ export class Staging {
 	/** Stages a file again here, from another file system. Durable. @returns its file */
 	copyOf(file: string): string {
 		const copy = this.nextFile();
-		if (fs.lstatSync(file).isSymbolicLink()) {
-			fs.symlinkSync(fs.readlinkSync(file, { encoding: "buffer" }), copy);
+		if (this.#files.lstat(file).isSymbolicLink()) {
+			this.#files.symlink(this.#files.readlink(file), copy);
 			return copy;
 		}
-		fs.copyFileSync(file, copy, fs.constants.COPYFILE_EXCL);
-		const descriptor = fs.openSync(copy, "r");
+		this.#files.copy(file, copy, true);
+		const descriptor = this.#files.open(copy, O_RDONLY);
 		try {
-			fs.fsyncSync(descriptor);
+			this.#files.fsync(descriptor);
 		} finally {
-			fs.closeSync(descriptor);
+			this.#files.close(descriptor);
 		}
 		return copy;
 	}
@@ -90,9 +92,9 @@ export class Staging {
 	/** Stages one content. @returns its file */
 	async writeOne(content: Buffer, mode: string | undefined): Promise<string> {
 		const file = this.nextFile();
-		fs.writeFileSync(file, content, { mode: mode === "100755" ? 0o777 : 0o666 });
-		markUnread(file);
-		await makeDurable([file], this.directory);
+		this.#files.writeFile(file, content, { mode: mode === "100755" ? 0o777 : 0o666 });
+		this.#files.markUnread(file);
+		await this.#files.makeDurable([file], this.directory);
 		return file;
 	}
 
@@ -101,7 +103,7 @@ export class Staging {
 	 * @returns by index of the change, undefined if it has no file
 	 */
 	async write(changes: readonly TreeChange[], side: "before" | "after", filters: boolean): Promise<StagedFiles> {
-		fs.mkdirSync(this.directory, { recursive: true, mode: 0o700 });
+		this.#files.makeTree(this.directory, 0o700);
 		const isLink = (change: TreeChange) => change[side]?.mode === "120000";
 		const indexes = [...changes.keys()].filter((index) => isFileMode(changes[index]?.[side]?.mode));
 		if (!filters) return await this.#writePlain(changes, side, indexes, this.#listFor(changes));
@@ -133,7 +135,7 @@ export class Staging {
 			if (entryAt(index).mode !== "120000" && toSync.length <= fsyncEachUpTo) toSync.push(file);
 			return file;
 		};
-		const read = async (reader: ObjectReader, some: readonly number[]) => {
+		const read = async (reader: Pick<ObjectReader, "infos" | "each">, some: readonly number[]) => {
 			const infos = await reader.infos(some.map((index) => entryAt(index).oid));
 			const small = some.filter((_, at) => (infos[at]?.size ?? 0) <= largeBytes);
 			for (const [at, index] of some.entries()) if ((infos[at]?.size ?? 0) > largeBytes) large.push(index);
@@ -144,45 +146,41 @@ export class Staging {
 					const [content, file] = [present(found, entryAt(index).oid), place(index)];
 					counter.add();
 					if (entryAt(index).mode === "120000") {
-						if (!makeLink(content, file)) files.set(index, new ObstacleError("impossible-link"));
+						if (!makeLink(this.#files, content, file)) files.set(index, new ObstacleError("impossible-link"));
 					} else {
-						fs.writeFileSync(file, content, { mode: permissions(index) });
-						markUnread(file);
+						this.#files.writeFile(file, content, { mode: permissions(index) });
+						this.#files.markUnread(file);
 					}
 				},
 			);
 		};
 		if (indexes.length > 0)
-			await withObjectReader(
-				this.#repository,
-				async (reader) => {
-					for (let start = 0; start < indexes.length; start += objectsAtATime)
-						await read(reader, indexes.slice(start, start + objectsAtATime));
-				},
-				this.#contents,
-			);
+			await this.#objects.withReader(async (reader) => {
+				for (let start = 0; start < indexes.length; start += objectsAtATime)
+					await read(reader, indexes.slice(start, start + objectsAtATime));
+			});
 		for (const index of large) {
 			await this.#writeLarge(entryAt(index).oid, place(index), permissions(index));
 			counter.add();
 		}
 		counter.end();
-		await makeDurable(toSync, this.directory);
+		await this.#files.makeDurable(toSync, this.directory);
 		return files;
 	}
 
 	/** git writes it itself: a large file need not pass through our memory. */
 	async #writeLarge(oid: Oid, file: string, permissions: number): Promise<void> {
-		const output = fs.openSync(file, "wx", permissions);
+		const output = this.#files.open(file, O_WRONLY | O_CREAT | O_EXCL, permissions);
 		try {
-			await this.#repository.run(["cat-file", "blob", oid], { outputTo: output });
+			await this.#objects.copyTo(oid, output);
 		} catch (error) {
 			// git reports the failed write, but not its cause: if the disk is full, our own write fails as well.
-			fs.writeSync(output, Buffer.alloc(65_536));
+			this.#files.write(output, Buffer.alloc(65_536));
 			throw error;
 		} finally {
-			fs.closeSync(output);
+			this.#files.close(output);
 		}
-		markUnread(file);
+		this.#files.markUnread(file);
 	}
 
 	/** By an index of just these paths, checked out below this directory. A filter that fails concerns its file alone. */
@@ -202,9 +200,9 @@ export class Staging {
 			if (!entries[index]) continue;
 			const flat = this.nextFile();
 			try {
-				fs.renameSync(Buffer.concat([Buffer.from(`${directory}/`), gitPathBytes(change.path)]), flat);
+				this.#files.rename(Buffer.concat([Buffer.from(`${directory}/`), gitPathBytes(change.path)]), flat);
 				if (entries[index]?.mode !== "120000") {
-					markUnread(flat);
+					this.#files.markUnread(flat);
 					if (toSync.length <= fsyncEachUpTo) toSync.push(flat);
 				}
 				files.set(index, flat);
@@ -215,7 +213,7 @@ export class Staging {
 				else files.set(index, new ObstacleError(entries[index]?.mode === "120000" ? "impossible-link" : "filter-failed"));
 			}
 		}
-		await makeDurable(toSync, this.directory);
+		await this.#files.makeDurable(toSync, this.directory);
 		return files;
 	}
 

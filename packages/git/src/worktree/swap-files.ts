@@ -1,6 +1,5 @@
-import fs from "node:fs";
-import { lstatIfThere } from "@robust-sync/system/lstat";
-import { type FileExchanger, returnExchanger, takeExchanger } from "../files/exchange-files.ts";
+import type { ExactStats, Files } from "@robust-sync/system/files";
+import { type Exchanger, returnExchanger, takeExchanger } from "../files/exchange-files.ts";
 import { hasModes } from "../files/file-modes.ts";
 import { type Found, isContent, isGone, peek } from "../files/on-disk.ts";
 import { carryBits } from "../files/permissions.ts";
@@ -17,7 +16,7 @@ const maxAttempts = 100;
 
 /** Places staged files, by a swap or by a link, and records them. */
 export class Swapper {
-	exchanger: FileExchanger | null = null;
+	exchanger: Exchanger | null = null;
 	attributes: AttributesAhead | null = null;
 	/** Keeps second links to placed files. */
 	keepsVersions = false;
@@ -34,10 +33,14 @@ export class Swapper {
 		this.#placedVersions = placedVersions;
 	}
 
+	get #files(): Files {
+		return this.#repository.files;
+	}
+
 	/** Starts the process that swaps files, unless an earlier checkout did; it is ready when the files are staged. */
 	start(): void {
 		this.exchanger = this.#options.exchanger?.() ?? takeExchanger();
-		this.attributes = new AttributesAhead(this.#repository.root, this.exchanger);
+		this.attributes = new AttributesAhead(this.#repository, this.exchanger);
 	}
 
 	/** Nothing will be swapped any more. */
@@ -73,27 +76,27 @@ export class Swapper {
 		const live = this.#sites.live(name);
 		const swap = async () => {
 			this.#options.checkpoint?.("swap");
-			const { ino } = fs.lstatSync(destination);
+			const { ino } = this.#files.lstat(destination);
 			const isReported = (await this.exchanger?.exchange(destination, live)) === true;
 			this.#options.checkpoint?.("swapped");
 			// The program that swapped them may have been killed before it reported that.
-			return isReported || fs.lstatSync(destination).ino !== ino;
+			return isReported || this.#files.lstat(destination).ino !== ino;
 		};
 		if (!found || !(await this.exchanger?.ready)) return "impossible";
 		this.#sites.of(name).backup.makeParents(destination);
-		fs.linkSync(staged, destination);
+		this.#files.link(staged, destination);
 		if (!(await swap())) {
-			fs.rmSync(destination);
+			this.#files.unlink(destination);
 			return "impossible";
 		}
-		const out = fs.lstatSync(destination);
-		if (!isContent(out)) return await this.#returnOther(name, destination, swap, fs.lstatSync(staged).ino);
+		const out = this.#files.lstat(destination);
+		if (!isContent(out)) return await this.#returnOther(name, destination, swap, this.#files.lstat(staged).ino);
 		const untouched = out.ino === found.stats.ino && out.size === found.stats.size && out.mtimeMs === found.stats.mtimeMs;
-		carryBits(staged, found.stats, out);
+		carryBits(this.#files, staged, found.stats, out);
 		// The kernel's clock is coarse: two writes in one tick are indistinguishable.
 		if (untouched && Math.abs(Date.now() - out.mtimeMs) > coarseClockMs) return { content: found.content, stats: out };
 		try {
-			return peek(destination) ?? "taken";
+			return peek(this.#files, destination) ?? "taken";
 		} catch {
 			// Unreadable (too large, a broken disk): it differs from the expected one.
 			return { content: Buffer.alloc(0), stats: out };
@@ -105,11 +108,11 @@ export class Swapper {
 	 * @param inode of our own file @returns "impossible": nothing was replaced; "taken": `destination` has an entry with which a program replaced ours
 	 */
 	async #returnOther(name: GitPath, destination: Buffer, swap: () => Promise<boolean>, inode: number): Promise<"impossible" | "taken"> {
-		for (let attempt = 0; !isContent(fs.lstatSync(destination)); attempt++) {
+		for (let attempt = 0; !isContent(this.#files.lstat(destination)); attempt++) {
 			if (attempt === maxAttempts) throw this.#writtenTooFast(name);
-			if ((await swap()) || lstatIfThere(this.#sites.live(name)) !== null) continue;
+			if ((await swap()) || this.#files.lstatIfThere(this.#sites.live(name)) !== null) continue;
 			try {
-				fs.renameSync(destination, this.#sites.live(name));
+				this.#files.rename(destination, this.#sites.live(name));
 				return "impossible";
 			} catch (error) {
 				// A program has removed the directory around it.
@@ -117,8 +120,8 @@ export class Swapper {
 				return "taken";
 			}
 		}
-		if (fs.lstatSync(destination).ino !== inode) return "taken";
-		fs.rmSync(destination);
+		if (this.#files.lstat(destination).ino !== inode) return "taken";
+		this.#files.unlink(destination);
 		return "impossible";
 	}
 
@@ -130,7 +133,7 @@ export class Swapper {
 	linkInto(name: GitPath, mode: string | undefined, oid: Oid, staged: string): PlacedVersion | null {
 		const version = this.#keepVersion(mode, staged);
 		try {
-			fs.linkSync(staged, this.#sites.live(name));
+			this.#files.link(staged, this.#sites.live(name));
 		} catch (error) {
 			if (version) this.#placedVersions?.drop(version.ino);
 			throw error;
@@ -155,7 +158,7 @@ export class Swapper {
 		return [...this.#placed].flatMap(([name, file]) => {
 			if (file.oid !== wanted.get(name)) return [];
 			try {
-				const stats = fs.lstatSync(fileSystemPath(this.#repository.root, name), { bigint: true });
+				const stats = this.#files.lstatExactly(fileSystemPath(this.#repository.root, name));
 				const isIntact = hasContentOf(file.version, stats) && this.#hasMode(name, file.mode, stats);
 				return String(stats.ino) === file.version.ino ? [{ path: name, ...file, stats, isIntact }] : [];
 			} catch {
@@ -164,7 +167,7 @@ export class Swapper {
 		});
 	}
 
-	#hasMode(name: GitPath, mode: string, stats: fs.BigIntStats): boolean {
+	#hasMode(name: GitPath, mode: string, stats: ExactStats): boolean {
 		return ((stats.mode & 0o100n) !== 0n) === (mode === "100755") || !hasModes(this.#repository, name);
 	}
 }

@@ -1,5 +1,4 @@
-import fs from "node:fs";
-import { lstatIfThere } from "@robust-sync/system/lstat";
+import type { FileStats, Files } from "@robust-sync/system/files";
 import { isFileMode } from "../files/disk-file.ts";
 import { isContent, isGone, readContent } from "../files/on-disk.ts";
 import type { TreeChange } from "../objects/diff.ts";
@@ -27,21 +26,25 @@ export class TakenFiles {
 	readonly #placedVersions: PlacedVersions | null;
 
 	constructor(repository: Repository, sites: Sites, expected: ExpectedVersions, placedVersions: PlacedVersions | null) {
-		this.kept = new KeptFiles((name) => sites.of(name), repository.objectFormat);
+		this.kept = new KeptFiles(repository.files, (name) => sites.of(name), repository.objectFormat);
 		this.#repository = repository;
 		this.#sites = sites;
 		this.#expected = expected;
 		this.#placedVersions = placedVersions;
 	}
 
+	get #files(): Files {
+		return this.#repository.files;
+	}
+
 	/** Renames the file at `name` into the backup. False: there is none, or it is a directory, pipe, socket or device, which stays. */
 	take(name: GitPath, destination: Buffer): boolean {
 		const live = this.#sites.live(name);
-		const stats = lstatIfThere(live);
+		const stats = this.#files.lstatIfThere(live);
 		if (!isContent(stats)) return false;
 		this.#sites.of(name).backup.makeParents(destination);
 		try {
-			fs.renameSync(live, destination);
+			this.#files.rename(live, destination);
 			return true;
 		} catch (error) {
 			if (isGone(error)) return false;
@@ -52,23 +55,23 @@ export class TakenFiles {
 	/** Links a removed file to its path again. False: a newer file is there, or a program has removed the directory. */
 	relink(name: GitPath, file: Buffer): boolean {
 		try {
-			fs.linkSync(file, this.#sites.live(name));
+			this.#files.link(file, this.#sites.live(name));
 		} catch (error) {
 			const { code } = error as NodeJS.ErrnoException;
 			if (code === "ENOENT") return false;
 			if (code !== "EEXIST") throw error;
 			// A killed process had returned it already, and not yet removed this link.
-			if (lstatIfThere(this.#sites.live(name))?.ino !== lstatIfThere(file)?.ino) return false;
+			if (this.#files.lstatIfThere(this.#sites.live(name))?.ino !== this.#files.lstatIfThere(file)?.ino) return false;
 		}
-		fs.rmSync(file);
+		this.#files.unlink(file);
 		return true;
 	}
 
 	/** Records a removed file: as expected, or as a foreign write. */
 	note(change: TreeChange, file: Buffer, versions: Versions | null, isAddition = false): void {
-		const stats = lstatIfThere(file);
+		const stats = this.#files.lstatIfThere(file);
 		if (stats?.isDirectory()) this.#keepDirectoryBeside(change.path, file);
-		const content = stats ? readContent(file, stats) : null;
+		const content = stats ? readContent(this.#files, file, stats) : null;
 		if (!stats || content === null) return;
 		if (this.#expected.isExpected(change, content, stats, versions)) this.noteExpected(change, file, content, versions);
 		else this.observe(change, file, versions, isAddition);
@@ -103,22 +106,25 @@ export class TakenFiles {
 	}
 
 	/** Copies a file that has other hard links: later writes through those names do not concern this path. @returns the stats of the file in the backup */
-	#cutHardLinks(name: GitPath, file: Buffer): fs.Stats {
-		const stats = fs.lstatSync(file);
+	#cutHardLinks(name: GitPath, file: Buffer): FileStats {
+		const stats = this.#files.lstat(file);
 		if (!stats.isFile() || stats.nlink === 1 || (stats.nlink === 2 && this.#placedVersions?.has(file) === true)) return stats;
 		const { backup } = this.#sites.of(name);
 		const copy = backup.nextLate(name);
 		backup.makeParents(copy);
-		fs.copyFileSync(file, copy, fs.constants.COPYFILE_FICLONE);
-		fs.utimesSync(copy, stats.atimeMs / 1000, stats.mtimeMs / 1000);
-		fs.renameSync(copy, file);
-		return fs.lstatSync(file);
+		this.#files.copy(file, copy, false);
+		this.#files.utimes(copy, stats.atimeMs / 1000, stats.mtimeMs / 1000);
+		this.#files.rename(copy, file);
+		return this.#files.lstat(file);
 	}
 
 	/** A process was killed while it held a directory: that is placed beside the file now. */
 	#keepDirectoryBeside(name: GitPath, directory: Buffer): void {
-		const { ino } = fs.lstatSync(directory);
-		fs.renameSync(directory, this.#sites.live(conflictCopyPath(name, blobOid(Buffer.from(String(ino)), this.#repository.objectFormat))));
+		const { ino } = this.#files.lstat(directory);
+		this.#files.rename(
+			directory,
+			this.#sites.live(conflictCopyPath(name, blobOid(Buffer.from(String(ino)), this.#repository.objectFormat))),
+		);
 		this.rescued.push(name);
 	}
 }

@@ -3,7 +3,7 @@ import { inheritingDirectories } from "../files/permissions.ts";
 import { writeFlaggedIndexEntries } from "../index/index-file.ts";
 import { type IndexFlags, readIndexFlags } from "../index/index-flags.ts";
 import { diffTrees, type TreeChange } from "../objects/diff.ts";
-import { storeBlobs } from "../objects/objects.ts";
+import { GitObjects, type ObjectStore } from "../objects/object-store.ts";
 import { readRef, updateRef } from "../objects/refs.ts";
 import { type GitPath, parentOf } from "../paths/git-path.ts";
 import { WorkCounter } from "../process/progress.ts";
@@ -27,6 +27,7 @@ export type { CheckoutOptions, CheckoutReport, FilteredFile, HeldChange, PlacedF
 
 class Checkout {
 	readonly #repository: Repository;
+	readonly #objects: ObjectStore;
 	readonly #options: CheckoutOptions;
 	readonly #placedVersions: PlacedVersions | null;
 	readonly #sites: Sites;
@@ -40,15 +41,16 @@ class Checkout {
 	constructor(repository: Repository, options: CheckoutOptions, filters: boolean) {
 		this.#repository = repository;
 		this.#options = options;
-		this.#placedVersions = options.versions === undefined ? null : new PlacedVersions(options.versions);
-		this.#sites = new Sites(repository, options);
+		this.#objects = options.objects ?? new GitObjects(repository, options.contents);
+		this.#placedVersions = options.versions === undefined ? null : new PlacedVersions(repository.files, options.versions);
+		this.#sites = new Sites(repository, options, this.#objects);
 		this.#expected = new ExpectedVersions(repository, options, this.#sites, filters);
 		this.#taken = new TakenFiles(repository, this.#sites, this.#expected, this.#placedVersions);
 		this.#swapper = new Swapper(repository, options, this.#sites, this.#placedVersions);
 		this.#way = new WayMaker(repository, this.#sites, this.#taken);
 		const parts = { sites: this.#sites, expected: this.#expected, taken: this.#taken, swapper: this.#swapper, way: this.#way };
-		this.#placer = new Placer(repository, options, parts);
-		this.#held = new HeldPaths(this.#sites, this.#taken, this.#expected);
+		this.#placer = new Placer(repository, this.#objects, options, parts);
+		this.#held = new HeldPaths(repository.files, this.#sites, this.#taken, this.#expected);
 	}
 
 	/** The changes of this checkout. Only one list of them is in memory, because a commit may have a million files. */
@@ -68,6 +70,15 @@ class Checkout {
 		return changes;
 	}
 
+	/** Without a use for them, the index is not read. */
+	async #flagsOf(changes: readonly TreeChange[]): Promise<ReadonlyMap<GitPath, IndexFlags>> {
+		if (this.#options.changes && !this.#options.keepLocal) return new Map();
+		return await readIndexFlags(
+			this.#repository,
+			changes.map((change) => change.path),
+		);
+	}
+
 	async run(): Promise<CheckoutReport> {
 		const { from, to, ref, checkpoint } = this.#options;
 		this.#sites.staging.clear();
@@ -80,14 +91,11 @@ class Checkout {
 		if (changes.some(({ before, after }) => before !== null && isFileMode(after?.mode))) this.#swapper.start();
 		this.#swapper.keepsVersions = this.#options.keepsVersions === true && this.#placedVersions?.prepare(changes.length) === true;
 		try {
-			const flags = await readIndexFlags(
-				this.#repository,
-				changes.map((change) => change.path),
-			);
+			const flags = await this.#flagsOf(changes);
 			const local = (await this.#options.keepLocal?.(changes, flags)) ?? new Map<GitPath, IndexFlags | null>();
 			const added = changes.filter(({ path: name, before, after }) => before === null && isFileMode(after?.mode) && !local.has(name));
 			const inheriting = inheritingDirectories(
-				this.#repository.root,
+				this.#repository,
 				added.map((change) => parentOf(change.path)),
 			);
 			const staged = await this.#sites.staging.write(changes, "after", this.#expected.filters);
@@ -112,7 +120,7 @@ class Checkout {
 				});
 			}
 			counter.end();
-			await storeBlobs(this.#repository, this.#sites.staging.directory, this.#taken.kept.toStore);
+			await this.#objects.store(this.#taken.kept.toStore, this.#sites.staging.directory);
 			checkpoint?.("files");
 			if (this.#options.changes) return this.#report(changes);
 			await this.#options.onHeld?.(this.#held.all, changes);

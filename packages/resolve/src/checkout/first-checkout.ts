@@ -17,6 +17,7 @@ import {
 	writeIndexEntries,
 	writeTree,
 } from "@robust-sync/git";
+import { diskFiles } from "@robust-sync/system/disk-files";
 import { faultPoint } from "@robust-sync/system/fault-points";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { isOwnName, writeJournal } from "@robust-sync/workspace";
@@ -51,7 +52,7 @@ class Directories {
 	#stats(name: GitPath) {
 		try {
 			const file = fileSystemPath(this.#root, name);
-			return hasOtherName(file) ? null : lstatIfThere(file);
+			return hasOtherName(diskFiles, file) ? null : lstatIfThere(file);
 		} catch {
 			return null;
 		}

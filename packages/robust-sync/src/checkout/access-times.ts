@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import { accessTimesTell } from "@robust-sync/git";
+import { diskFiles } from "@robust-sync/system/disk-files";
 import { makeOwnDirectory } from "@robust-sync/system/own-directory";
 import { type Config, findNoatimeMount, mountOf, type WorkspacePaths } from "@robust-sync/workspace";
 
@@ -46,7 +47,7 @@ export function accessTimesOf(paths: WorkspacePaths, { syncAtime }: Pick<Config,
 			// Without own files, none are made for a probe.
 			if (!fs.existsSync(paths.sync)) return { tell: false, reason: "not probed yet" };
 			makeOwnDirectory(paths.versions);
-			probed.set(dev, accessTimesTell(paths.versions));
+			probed.set(dev, accessTimesTell(diskFiles, paths.versions));
 		} catch (error) {
 			return { tell: false, reason: `a probe cannot be written (${(error as NodeJS.ErrnoException).code})` };
 		}

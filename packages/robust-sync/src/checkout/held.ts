@@ -7,6 +7,7 @@ import {
 	isFileMode,
 	isSameEntry,
 	localExcludes,
+	type Repository,
 	readObjectsWhole,
 	readTreeFiles,
 	type Status,
@@ -63,8 +64,8 @@ interface HeldWrite {
 const hidesNothing: HeldView = { hides: () => false, written: [], staged: [], before: nothingHeld, state: nothingHeld };
 
 /** As `stampOf`. A file of another name is not at the path. */
-function stampOfHeld(root: string, name: GitPath): string | null {
-	return hasOtherNameBelow(root, name) ? "absent" : stampOf(root, name);
+function stampOfHeld(repository: Repository, name: GitPath): string | null {
+	return hasOtherNameBelow(repository, name) ? "absent" : stampOf(repository, name);
 }
 
 /** Mount points inside the workspace. Read before and after a status: a mount point in both lists was mounted all the time. */
@@ -122,14 +123,14 @@ export async function viewHeld(context: CycleContext, status: Status, mounted: R
 			const isStaged = listed?.kind === "changed" && listed.index !== "." && listed.index !== "D";
 			// An index bit or a rule hides it from `git add -A`: its user has named it.
 			if (isStaged && (target === null ? entry.covered === true : !repository.isSparse)) continue;
-			const outcome = localNow(isReleased(entry) ? { ...entry, covered: true } : entry, ignored.has(name), stampOfHeld(root, name));
+			const outcome = localNow(isReleased(entry) ? { ...entry, covered: true } : entry, ignored.has(name), stampOfHeld(repository, name));
 			if (outcome === "written") written.push(entry);
 			else if (outcome !== null) {
 				next.set(name, outcome);
 				if (isStaged) staged.push(entry);
 			}
 		} else {
-			const stamp = stampOfHeld(root, name);
+			const stamp = stampOfHeld(repository, name);
 			const isStaged = listed?.kind === "changed" && listed.index !== ".";
 			// A huge file has an index bit: git does not list it.
 			const isHidden = entry.reason === "too-large";
@@ -190,7 +191,7 @@ export async function viewHeld(context: CycleContext, status: Status, mounted: R
  */
 export async function restoreLocalNotes({ repository, paths }: Pick<CycleContext, "repository" | "paths">): Promise<number> {
 	if (hasHeldNotes(paths)) return 0;
-	const names = [...localExcludes(repository)].filter((name) => stampOf(repository.root, name) !== "absent");
+	const names = [...localExcludes(repository)].filter((name) => stampOf(repository, name) !== "absent");
 	if (names.length === 0) return 0;
 	const covered = await stillIgnored(repository, names);
 	const exposed = names.filter((name) => !covered.has(name));
@@ -229,7 +230,7 @@ export async function stageHeldWrites(context: CycleContext, { written, staged }
 	const writes: HeldWrite[] = [];
 	for (const held of written) {
 		const name = held.path;
-		const stamp = stampOf(repository.root, name);
+		const stamp = stampOf(repository, name);
 		const disk = await storeCopy(repository, name);
 		if (disk === null || stamp === null) continue;
 		writes.push({ held, disk, stamp, merged: await mergeHeld(context, held, disk) });

@@ -1,5 +1,5 @@
 import { blobOid, conflictCopyPath, fileSystemPath, type GitPath, type Repository } from "@robust-sync/git";
-import { lstatIfThere } from "@robust-sync/system/lstat";
+import type { FileStats } from "@robust-sync/system/files";
 import type { ReplacedFile } from "@robust-sync/workspace";
 
 /**
@@ -7,10 +7,10 @@ import type { ReplacedFile } from "@robust-sync/workspace";
  * (a directory, link, pipe, socket or device). All writes through one descriptor go to one file.
  * @param backup the name of the backup that has the file
  */
-export function lateWritePlace({ root, objectFormat }: Repository, backup: string, { path: name, file }: ReplacedFile): GitPath {
-	let stats: ReturnType<typeof lstatIfThere> = null;
+export function lateWritePlace({ root, objectFormat, files }: Repository, backup: string, { path: name, file }: ReplacedFile): GitPath {
+	let stats: FileStats | null = null;
 	try {
-		stats = lstatIfThere(fileSystemPath(root, name));
+		stats = files.lstatIfThere(fileSystemPath(root, name));
 	} catch {
 		// Unknown: the write to the path will report the reason.
 	}

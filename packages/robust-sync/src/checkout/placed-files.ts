@@ -1,4 +1,3 @@
-import fs from "node:fs";
 import {
 	blobOid,
 	entriesWithoutStats,
@@ -15,7 +14,7 @@ import {
 	type Repository,
 	writeIndexStats,
 } from "@robust-sync/git";
-import { readUnseen } from "@robust-sync/system/read-unseen";
+import type { ExactStats, Files } from "@robust-sync/system/files";
 import type { WorkspacePaths } from "@robust-sync/workspace";
 
 /** The number of newest files that each cycle checks. */
@@ -41,8 +40,9 @@ export class PlacedFiles {
 	/** The inodes of the unchanged files that were unread at that time: a program may write into one before git reads it. */
 	readonly #unread = new Set<string>();
 
-	constructor(paths: WorkspacePaths) {
-		this.#versions = new PlacedVersions(paths.versions);
+	/** @param files of the workspace */
+	constructor(paths: WorkspacePaths, files: Files) {
+		this.#versions = new PlacedVersions(files, paths.versions);
 	}
 
 	/** Adds files of ours that are in the working tree now. */
@@ -159,17 +159,17 @@ export class PlacedFiles {
 	}
 }
 
-function lstatOf({ root }: Repository, name: GitPath): fs.BigIntStats | null {
+function lstatOf({ root, files }: Repository, name: GitPath): ExactStats | null {
 	try {
-		return fs.lstatSync(fileSystemPath(root, name), { bigint: true });
+		return files.lstatExactly(fileSystemPath(root, name));
 	} catch {
 		return null;
 	}
 }
 
-function hasBlob({ root, objectFormat }: Repository, { path: name, oid }: PlacedFile): boolean {
+function hasBlob({ root, objectFormat, files }: Repository, { path: name, oid }: PlacedFile): boolean {
 	try {
-		return blobOid(readUnseen(fileSystemPath(root, name)), objectFormat) === oid;
+		return blobOid(files.readUnseen(fileSystemPath(root, name)), objectFormat) === oid;
 	} catch {
 		return false;
 	}

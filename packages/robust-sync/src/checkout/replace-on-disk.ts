@@ -1,4 +1,3 @@
-import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { blobOid, type CheckoutReport, gitPath, gitPathBytes, replaceFiles, type TreeChange } from "@robust-sync/git";
 import { filtersApply, freeBackupName, isAddition, mergeFiltered, replacedFile } from "@robust-sync/resolve";
@@ -18,7 +17,7 @@ export async function replaceOnDisk(context: CycleContext, changes: readonly Tre
 	const backup = freeBackupName(context);
 	const directory = path.join(paths.backups, backup);
 	const nothing = blobOid(Buffer.alloc(0), repository.objectFormat);
-	mkdirSync(directory, { recursive: true, mode: 0o700 });
+	repository.files.makeTree(directory, 0o700);
 	const planned = changes.map(({ path: name, before, after }) => ({
 		path: name,
 		file: gitPath(Buffer.concat([Buffer.from("files/"), gitPathBytes(name)])),
@@ -46,7 +45,7 @@ export async function replaceOnDisk(context: CycleContext, changes: readonly Tre
 	};
 	const report = await replaceFiles(repository, options, [...changes], isFiltered && (await filtersApply(repository)));
 	faultPoint("replace-done");
-	if (report.kept.length === 0) rmSync(directory, { recursive: true, force: true });
+	if (report.kept.length === 0) repository.files.removeTree(directory);
 	else memory.replaced.write(backup, report.kept.map(replacedFile), now());
 	return report;
 }

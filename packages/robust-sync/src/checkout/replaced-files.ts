@@ -1,6 +1,7 @@
 import fs from "node:fs";
 import path from "node:path";
 import { type GitPath, openFilesBelow, type PlacedVersion } from "@robust-sync/git";
+import { diskFiles } from "@robust-sync/system/disk-files";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { type MonotonicClock, monotonicClock } from "@robust-sync/system/monotonic-clock";
 import { parseCompactTimestamp } from "@robust-sync/system/timestamps";
@@ -130,7 +131,7 @@ export class ReplacedFiles {
 		for (const { manifest } of this.#backups.values())
 			for (const { mount } of manifest?.files ?? []) if (mount !== undefined) mounts.add(mount);
 		const directories = [Buffer.from(backups), ...[...mounts].map((mount) => backupsOnMount(root, mount))];
-		return new Set(openFilesBelow(directories).map((file) => file.slice(0, file.indexOf("/"))));
+		return new Set(openFilesBelow(diskFiles, directories).map((file) => file.slice(0, file.indexOf("/"))));
 	}
 
 	/**

@@ -1,4 +1,3 @@
-import fs from "node:fs";
 import {
 	blobOid,
 	displayPath,
@@ -15,8 +14,7 @@ import {
 } from "@robust-sync/git";
 import { appendedCode, filtersApply } from "@robust-sync/resolve";
 import { printable, shellPath } from "@robust-sync/service/printable";
-import { lstatIfThere } from "@robust-sync/system/lstat";
-import { readUnseen } from "@robust-sync/system/read-unseen";
+import type { FileStats, Files } from "@robust-sync/system/files";
 import { keptFilePath, type ReplacedFile, type SkippedFile } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { sinceFirstChange } from "../context/first-changes.ts";
@@ -32,18 +30,18 @@ const checksPerCycle = 2_000;
 /** Larger writes are not merged: they stay in the kept files, and are reported. */
 const maxMergedBytes = 100_000_000;
 
-function readFile(file: Buffer): { content: Buffer; stats: fs.Stats } | null {
+function readFile(files: Files, file: Buffer): { content: Buffer; stats: FileStats } | null {
 	try {
-		const stats = fs.lstatSync(file);
-		return stats.isFile() ? { content: readUnseen(file), stats } : null;
+		const stats = files.lstat(file);
+		return stats.isFile() ? { content: files.readUnseen(file), stats } : null;
 	} catch {
 		return null;
 	}
 }
 
-function peekKept(file: Buffer): Found | null {
+function peekKept(files: Files, file: Buffer): Found | null {
 	try {
-		return peek(file);
+		return peek(files, file);
 	} catch {
 		return null;
 	}
@@ -81,13 +79,13 @@ export async function findLateWrites(context: CycleContext): Promise<LateWriteSe
 		for (const [index, entry] of manifest.files.entries()) {
 			checks++;
 			const file = keptFilePath(paths, backup, entry);
-			const seen = file === null ? null : lstatIfThere(file);
+			const seen = file === null ? null : repository.files.lstatIfThere(file);
 			if (!file || !isContent(seen) || (seen.size === entry.size && seen.mtimeMs === entry.mtime_ms)) continue;
 			if (seen.size > maxMergedBytes) {
 				skipped.push(leftInKept(entry.path, "too-large", file));
 				continue;
 			}
-			const read = peekKept(file);
+			const read = peekKept(repository.files, file);
 			if (!read) continue;
 			const { content: written, stats } = read;
 			const kept = { backup, index, size: stats.size, mtimeMs: stats.mtimeMs, oid: blobOid(written, repository.objectFormat) };
@@ -151,7 +149,7 @@ async function lateWithBases(
 			candidates.push({ path, mode, content: written, writtenAt, origin: older.content, originOid: older.oid, kept });
 			continue;
 		}
-		const live = origin === null || mode !== null ? null : readFile(fileSystemPath(repository.root, path));
+		const live = origin === null || mode !== null ? null : readFile(repository.files, fileSystemPath(repository.root, path));
 		const tail = live && (await appendedCode({ path, base: origin as Buffer, written, incoming: live.content }));
 		if (tail)
 			appended.push({
@@ -235,7 +233,7 @@ export async function findStaleWrites(
 	const byReads = recent.size > 0 && accessTimesOf(context.paths, context.config).tell;
 	const suspects = changed.flatMap((name) => {
 		const replacements = recent.get(name);
-		const live = replacements ? readFile(fileSystemPath(repository.root, name)) : null;
+		const live = replacements ? readFile(repository.files, fileSystemPath(repository.root, name)) : null;
 		if (!replacements || !live) return [];
 		// A write over a stale write is as stale: the first change after the checkout counts, if it was seen.
 		const lastMs = now() - Math.max(live.stats.mtimeMs, live.stats.ctimeMs);

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { displayPath, fileSystemPath, type GitPath, gitPathIfAllowed, isSpecial, type RawPath } from "@robust-sync/git";
+import { diskFiles } from "@robust-sync/system/disk-files";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { neverCommitted, type SkippedFile } from "@robust-sync/workspace";
 
@@ -118,7 +119,7 @@ export async function findSpecialFiles(root: string): Promise<string[]> {
 /** Whether a special file that was found still exists, and was not replaced by another type. */
 export function isStillSpecial(root: string, name: string): boolean {
 	try {
-		return isSpecial(`${root}/${name}`);
+		return isSpecial(diskFiles, `${root}/${name}`);
 	} catch {
 		return false;
 	}

@@ -1,3 +1,4 @@
+import { diskFiles } from "@robust-sync/system/disk-files";
 import { type MonotonicClock, monotonicClock } from "@robust-sync/system/monotonic-clock";
 import type { WorkspacePaths } from "@robust-sync/workspace";
 import { PlacedFiles } from "../checkout/placed-files.ts";
@@ -43,7 +44,7 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		firstChanges: new Map(),
 		mirrors: null,
 		pace: new HubPace(),
-		placed: new PlacedFiles(paths),
+		placed: new PlacedFiles(paths, diskFiles),
 		steps: null,
 		search: null,
 		excluded: { stamp: null, files: 0 },

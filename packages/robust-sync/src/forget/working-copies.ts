@@ -110,7 +110,7 @@ export async function cleanWorkingCopies(context: CycleContext, values: Values):
 export async function removeWorkingCopies({ repository }: CycleContext, paths: readonly string[]): Promise<void> {
 	if (paths.length === 0) return;
 	for (const name of await workingFiles(repository, paths)) {
-		if (hasOtherNameBelow(repository.root, name)) continue;
+		if (hasOtherNameBelow(repository, name)) continue;
 		const file = fileSystemPath(repository.root, name);
 		// A directory is another repository in this one, which is not part of the history.
 		if (fs.lstatSync(file, { throwIfNoEntry: false })?.isDirectory()) continue;

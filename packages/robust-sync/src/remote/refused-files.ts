@@ -15,6 +15,7 @@ import {
 } from "@robust-sync/git";
 import { isOwnPath, markedAsMade, nodesIn, withNodeTrailer } from "@robust-sync/resolve";
 import { writeAtomicSync } from "@robust-sync/system/atomic-write";
+import { diskFiles } from "@robust-sync/system/disk-files";
 import { faultPoint } from "@robust-sync/system/fault-points";
 import { readState, type SkippedFile, type WorkspacePaths } from "@robust-sync/workspace";
 import * as z from "zod/mini";
@@ -66,7 +67,8 @@ export function refusedFiles({ paths, now }: Pick<CycleContext, "paths" | "now">
 	const files = new Map<GitPath, RefusedFile>();
 	for (const file of readAll(paths)) {
 		const ageMs = now() - file.at;
-		if (ageMs >= 0 && ageMs < waitMs(file) && stampOf(paths.root, file.path) === file.stamp) files.set(file.path, file);
+		if (ageMs >= 0 && ageMs < waitMs(file) && stampOf({ root: paths.root, files: diskFiles }, file.path) === file.stamp)
+			files.set(file.path, file);
 	}
 	return files;
 }
@@ -95,7 +97,7 @@ function remember(context: CycleContext, refused: ReadonlyMap<GitPath, GitError>
 	const files = new Map(refusedBefore(context));
 	for (const [path, { remoteMessage, notStored }] of refused) {
 		const words = (cleanRemoteMessage(remoteMessage) ?? "").split("\n").join(" / ").slice(0, 500);
-		const stamp = stampOf(paths.root, path) ?? "";
+		const stamp = stampOf({ root: paths.root, files: diskFiles }, path) ?? "";
 		const times = (files.get(path)?.not_stored ?? 0) + 1;
 		files.set(path, { path, stamp, words, at: now(), ...(notStored ? { not_stored: times } : {}) });
 	}

@@ -112,7 +112,7 @@ export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, 
 	const findings = new Map<GitPath, Found>();
 	for (const one of found.values()) findings.set(one.path, one);
 	if (config.syncSecrets === "warn") {
-		for (const [name, { finding, shown }] of findings) note(context, name, finding, stampOf(repository.root, name) ?? "", shown);
+		for (const [name, { finding, shown }] of findings) note(context, name, finding, stampOf(repository, name) ?? "", shown);
 		secrets.checked = head;
 		return snapshot;
 	}
@@ -152,7 +152,7 @@ export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, 
 	await moveToRewritten(context, head, newHead, { content: "what holds a secret", names, whenKept: () => faultPoint("secret-kept") });
 	const entries = await readTreeFiles(repository, newHead, names);
 	for (const [name, { finding, shown }] of findings) {
-		const stamp = stampOf(repository.root, name);
+		const stamp = stampOf(repository, name);
 		// A later commit may have removed the secret: then the file on disk is published, and not held.
 		const isHeld = stamp !== null && stamp !== "absent" && diskOid(context, name) !== entries.get(name)?.oid;
 		if (isHeld) note(context, name, finding, stamp, shown);

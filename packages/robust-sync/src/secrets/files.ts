@@ -20,14 +20,14 @@ export async function withoutSecretFiles(context: CycleContext, names: readonly 
 	const { held } = memory.secrets;
 	const isHeldStill = (name: GitPath) => {
 		const noted = held.get(name);
-		return noted !== undefined && noted.stamp === stampOf(repository.root, name);
+		return noted !== undefined && noted.stamp === stampOf(repository, name);
 	};
 	const left = held.size === 0 ? names : names.filter((name) => !isHeldStill(name));
 	if (await filtersApply(repository)) return left;
 	const withheld = new Set<GitPath>();
 	const inNames = await secretNames(context, left);
 	for (const [name, { finding, shown }] of inNames) {
-		const stamp = stampOf(repository.root, name);
+		const stamp = stampOf(repository, name);
 		if (stamp !== null && stamp !== "absent" && note(context, name, finding, stamp, shown)) withheld.add(name);
 	}
 	let batch: (Content & { readonly stamp: string })[] = [];
@@ -45,7 +45,7 @@ export async function withoutSecretFiles(context: CycleContext, names: readonly 
 	const counter = new WorkCounter(repository.onProgress, "searching files for secrets", left.length);
 	for (const [index, name] of left.entries()) {
 		if (withheld.has(name)) continue;
-		const stamp = stampOf(repository.root, name);
+		const stamp = stampOf(repository, name);
 		let file: ReturnType<typeof readDiskFile> = null;
 		try {
 			const stats = lstatIfThere(fileSystemPath(repository.root, name));
@@ -84,13 +84,13 @@ export async function secretChanges(context: CycleContext, changes: readonly Fil
 		contents.map(({ path }) => path),
 	);
 	for (const [name, { finding, shown }] of inNames)
-		if (note(context, name, finding, stampOf(context.repository.root, name) ?? "", shown)) withheld.add(name);
+		if (note(context, name, finding, stampOf(context.repository, name) ?? "", shown)) withheld.add(name);
 	const found = await search(context, contents);
 	for (const content of contents) {
 		if (withheld.has(content.path)) continue;
 		const finding = found.get(content);
 		if (finding === undefined) letGo(context, content.path, content.oid);
-		else if (note(context, content.path, finding, stampOf(context.repository.root, content.path) ?? "")) withheld.add(content.path);
+		else if (note(context, content.path, finding, stampOf(context.repository, content.path) ?? "")) withheld.add(content.path);
 	}
 	for (const change of changes) if ("delete" in change) letGo(context, change.path);
 	return withheld;

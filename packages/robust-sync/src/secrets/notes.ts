@@ -68,7 +68,7 @@ export function forgetUnchanged(context: CycleContext, changed: ReadonlySet<GitP
 	const { held } = context.memory.secrets;
 	for (const name of among ?? [...held.keys()]) {
 		const noted = held.get(name);
-		if (noted !== undefined && !changed.has(name) && noted.stamp !== stampOf(context.repository.root, name)) letGo(context, name);
+		if (noted !== undefined && !changed.has(name) && noted.stamp !== stampOf(context.repository, name)) letGo(context, name);
 	}
 }
 

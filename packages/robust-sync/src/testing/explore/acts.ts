@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
-import { readUnseen } from "@robust-sync/system/read-unseen";
+import { diskFiles } from "@robust-sync/system/disk-files";
 import { appended, type Kind, tokensIn, withoutToken, withToken } from "./contents.ts";
 import type { World } from "./world.ts";
 
@@ -75,7 +75,7 @@ export class Subject {
 	/** The content on disk, read without a trace; null: there is no file. */
 	peek(file: string | null = this.file): Buffer | null {
 		try {
-			return file !== null && fs.lstatSync(file).isFile() ? readUnseen(file) : null;
+			return file !== null && fs.lstatSync(file).isFile() ? diskFiles.readUnseen(file) : null;
 		} catch {
 			return null;
 		}
