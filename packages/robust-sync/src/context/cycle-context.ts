@@ -32,6 +32,8 @@ export interface CycleContext {
 	readonly memory: CycleMemory;
 	/** The task of a command: carried out by this cycle, once. */
 	readonly task?: Task;
+	/** A scan that takes longer than this gets the question for the remote's tip beside it, milliseconds; default 50. */
+	readonly askBesideAfterMs?: number;
 }
 
 /** A cycle's context for packages/resolve. */

@@ -26,7 +26,7 @@ beforeEach(async () => {
 	scratch.init("w", scratch.path("hub.git"));
 	push({ "a.txt": text({}), "other.txt": "other\n" });
 	// Later than the latest write, which would wait.
-	context = await cycleContext(scratch, "w", { now: () => Date.now() + 60_000 });
+	context = await cycleContext(scratch, "w", { now: () => Date.now() + 60_000, askBesideAfterMs: 600_000 });
 	const repository = new Repository(context.repository);
 	const running = new Set<Promise<unknown>>();
 	repository.run = async (args, options) => {
@@ -119,6 +119,7 @@ test("prefetch: own change that must not be pushed yet → asked", async () => {
 
 test("prefetch: the scan takes long → asked beside it", async () => {
 	await rest();
+	context = { ...context, askBesideAfterMs: 1 };
 	const asked = new Promise<void>((resolve) => {
 		onCommand = (command) => command === "ls-remote" && resolve();
 	});

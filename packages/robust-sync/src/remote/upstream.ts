@@ -152,8 +152,8 @@ export async function fetchUpstream(
 	return { tip, rewritten: fetched.rewritten, before: known };
 }
 
-/** A scan that takes longer than this gets the question beside it, milliseconds; a shorter one decides whether there is a question. */
-const askBesideAfterMs = 50;
+/** A scan that is over by then decides whether there is a question; a longer one gets it beside it. */
+const defaultAskBesideAfterMs = 50;
 
 /**
  * Learns the remote's tip while the scan runs, if that is likely to be needed. A head that a peer announced is fetched at once; so is the branch
@@ -171,7 +171,7 @@ export function prefetchUpstream(context: CycleContext, isToPush: Promise<boolea
 	};
 	const answered = async () => {
 		const scanned = new AbortController();
-		const isSlow = sleep(askBesideAfterMs, false, { signal: scanned.signal }).catch(() => false);
+		const isSlow = sleep(context.askBesideAfterMs ?? defaultAskBesideAfterMs, false, { signal: scanned.signal }).catch(() => false);
 		const isPushed = await Promise.race([isToPush, isSlow]).finally(() => scanned.abort());
 		return isPushed ? null : await askUpstream(context);
 	};
