@@ -12,9 +12,10 @@ beforeAll(async () => {
 	scratch = new Scratch("known-commits");
 	scratch.init("w");
 	for (let pack = 0; pack < 2; pack++) {
-		for (let number = 0; number < 20; number++) packed.push(scratch.commitAll("w", `${pack}, ${number}`));
-		scratch.git("w", "repack", "-q", "-d");
+		const commits = Array.from({ length: 20 }, (_, number) => `git commit --quiet --allow-empty -m "${pack}, ${number}"`);
+		scratch.script("w", [...commits, "git repack -q -d"]);
 	}
+	packed = scratch.git("w", "rev-list", "main").trim().split("\n");
 	loose = scratch.commitAll("w", "loose");
 	repository = await scratch.open("w");
 });
