@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { Scratch } from "../fixtures/scratch.ts";
 import { parseRawDiff } from "../objects/diff.ts";
 import { displayPath, fileSystemPath, type GitPath, gitPath, gitPathFromText } from "../paths/git-path.ts";
+import { Repository } from "../process/repository.ts";
 import { parseStatus, readStatus } from "./status.ts";
 
 let scratch: Scratch;
@@ -117,4 +118,18 @@ test("paths: shown as text → found again by their bytes", () => {
 	expect(displayPath(gitPathFromText("größe"))).toBe("größe");
 	expect(displayPath(gitPath(Buffer.from([0x61, 0xff])))).toBe("a\ufffd");
 	expect(fileSystemPath("/r", gitPath(Buffer.from([0x61, 0xff])) as GitPath)).toEqual(Buffer.from([0x2f, 0x72, 0x2f, 0x61, 0xff]));
+});
+
+test("status: git is killed by a file that shrinks → read again, each path once", async () => {
+	scratch.init("shrunk");
+	fs.writeFileSync(scratch.path("shrunk/new.md"), "new\n");
+	const opened = await scratch.open("shrunk");
+	const [bin, killed] = [scratch.path("bin"), scratch.path("killed")];
+	fs.mkdirSync(bin);
+	// The first one ends like a git whose mapped file was emptied, with a part of its output printed.
+	const first = `touch '${killed}'; printf '? new.md\\0? ne'; kill -s BUS $$`;
+	fs.writeFileSync(`${bin}/git`, `#!/bin/sh\n[ -e '${killed}' ] || { ${first}; }\nPATH=\${PATH#*:} exec git "$@"\n`, { mode: 0o755 });
+	const repository = new Repository({ ...opened, env: { ...opened.env, PATH: `${bin}:${process.env.PATH}` } });
+	const { entries } = await readStatus(repository);
+	expect([fs.existsSync(killed), entries.map((entry) => entry.path)]).toEqual([true, ["new.md"]]);
 });

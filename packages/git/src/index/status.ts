@@ -2,6 +2,7 @@ import { mountsWithoutModes } from "../files/file-modes.ts";
 import { withSettings } from "../objects/merge-store.ts";
 import { isArgument } from "../objects/tree-paths.ts";
 import { directoriesAbove, displayPath, type GitPath, gitPathIfAllowed, isGitPath, type RawPath, rawPath } from "../paths/git-path.ts";
+import { nulRecords } from "../process/nul-records.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 
 /** One path that is not as HEAD has it. */
@@ -31,55 +32,55 @@ export interface Status {
 // git reports it in no other way; the path is unquoted, even if it contains quotes.
 const notOpened = /^warning: could not open directory '(.*?)\/?': (?:Permission denied|Operation not permitted)$/gm;
 
-/** Parses `git status --porcelain=v2 -z --branch` (git-status(1), Porcelain Format Version 2), and what it printed on stderr. */
-export function parseStatus(output: Buffer, warnings = ""): Status {
+/** Parses `git status --porcelain=v2 -z --branch` (git-status(1), Porcelain Format Version 2) as it arrives. */
+function statusParser(): { onOutput(chunk: Buffer): void; status(warnings: string): Status } {
 	let head: Oid | null = null;
 	let branch: string | null = null;
 	const entries: StatusEntry[] = [];
 	const refused: RawPath[] = [];
-	const add = (name: string, entry: Omit<StatusEntry, "path">) => {
+	const add = (name: string, kind: StatusEntry["kind"], index: string, worktree: string, submodule: boolean) => {
 		const path = gitPathIfAllowed(name);
 		if (path === null) refused.push(rawPath(name));
-		else entries.push({ path, ...entry });
+		else entries.push({ path, kind, index, worktree, submodule });
 	};
-	for (let at = 0; at < output.length; ) {
-		const found = output.indexOf(0, at);
-		const end = found < 0 ? output.length : found;
-		const record = output.toString("latin1", at, end);
-		at = end + 1;
-		switch (record[0]) {
+	const { onOutput, end } = nulRecords((bytes) => {
+		switch (bytes.toString("latin1", 0, 1)) {
 			case "#": {
-				const [, name, value = ""] = record.split(" ", 3);
+				const [, name, value = ""] = bytes.toString("latin1").split(" ", 3);
 				if (name === "branch.oid" && value !== "(initial)") head = value;
-				if (name === "branch.head" && value !== "(detached)")
-					branch = Buffer.from(record.slice("# branch.head ".length), "latin1").toString("utf8");
+				if (name === "branch.head" && value !== "(detached)") branch = bytes.toString("utf8", "# branch.head ".length);
 				break;
 			}
 			case "1":
 			case "u": {
 				// "1 XY sub mH mI mW hH hI path", "u XY sub m1 m2 m3 mW h1 h2 h3 path"
-				const fields = record.split(" ");
-				const name = fields.slice(record[0] === "1" ? 8 : 10).join(" ");
-				add(name, {
-					kind: record[0] === "1" ? "changed" : "unmerged",
-					index: fields[1]?.[0] ?? ".",
-					worktree: fields[1]?.[1] ?? ".",
-					submodule: fields[2]?.[0] === "S",
-				});
+				const fields = bytes.toString("latin1").split(" ");
+				const isChanged = fields[0] === "1";
+				const name = fields.slice(isChanged ? 8 : 10).join(" ");
+				add(name, isChanged ? "changed" : "unmerged", fields[1]?.[0] ?? ".", fields[1]?.[1] ?? ".", fields[2]?.[0] === "S");
 				break;
 			}
 			case "?":
-				add(record.slice(2), {
-					kind: "untracked",
-					index: "?",
-					worktree: "?",
-					submodule: false,
-				});
+				// Of bytes, not of a text: a part of a text keeps the whole.
+				add(bytes.toString("latin1", 2), "untracked", "?", "?", false);
 				break;
 		}
-	}
-	const unreadable = [...warnings.matchAll(notOpened)].map((match) => Buffer.from(match[1] ?? "").toString("latin1")).filter(isGitPath);
-	return { head, branch, entries, refused, unreadable };
+	});
+	return {
+		onOutput,
+		status(warnings) {
+			end();
+			const unreadable = [...warnings.matchAll(notOpened)].map((match) => Buffer.from(match[1] ?? "").toString("latin1")).filter(isGitPath);
+			return { head, branch, entries, refused, unreadable };
+		},
+	};
+}
+
+/** Parses complete output of the same form, and what git printed on stderr. */
+export function parseStatus(output: Buffer, warnings = ""): Status {
+	const { onOutput, status } = statusParser();
+	onOutput(output);
+	return status(warnings);
 }
 
 /**
@@ -89,7 +90,7 @@ export function parseStatus(output: Buffer, warnings = ""): Status {
 export async function readStatus(repository: Repository, unchanged: readonly GitPath[] = []): Promise<Status> {
 	const left = unchanged.map((name) => `:(top,exclude,literal)${displayPath(name)}`);
 	const status = await runStatus(repository, left.length === 0 ? [] : ["--", ".", ...left]);
-	const changed = status.entries.flatMap(({ path, worktree }) => (worktree === "M" && isArgument(path) ? [path] : []));
+	const changed = status.entries.filter(({ path, worktree }) => worktree === "M" && isArgument(path)).map((entry) => entry.path);
 	const mounts = mountsWithoutModes(repository, changed);
 	if (mounts.size === 0) return status;
 	// There a changed mode is no change.
@@ -102,6 +103,13 @@ export async function readStatus(repository: Repository, unchanged: readonly Git
 
 async function runStatus(repository: Repository, paths: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Status> {
 	const options = ["--porcelain=v2", "-z", "--branch", "--no-ahead-behind", "--no-renames", "--untracked-files=all"];
-	const { stdout, stderr } = await repository.run(["status", ...options, "--ignore-submodules=dirty", ...paths], { env });
-	return parseStatus(stdout, stderr);
+	let parser = statusParser();
+	const { stderr } = await repository.run(["status", ...options, "--ignore-submodules=dirty", ...paths], {
+		env,
+		onOutput: (chunk) => parser.onOutput(chunk),
+		onRepeat: () => {
+			parser = statusParser();
+		},
+	});
+	return parser.status(stderr);
 }

@@ -15,6 +15,8 @@ export interface GitRunOptions {
 	/** Standard output is handed over in pieces and not collected. Where the answer is "enough", git is ended, and that is no failure. */
 	// biome-ignore lint/suspicious/noConfusingVoidType: who takes everything answers nothing
 	onOutput?: (chunk: Buffer) => "enough" | undefined | void;
+	/** Called before git is started once more (Repository.run): what was handed over before is void. Without it, output in pieces is not repeated. */
+	onRepeat?: () => void;
 	/** Standard output goes straight to this open file descriptor: none of it is ever in our memory. */
 	outputTo?: number;
 	/** Called with the process's id once it runs; what that answers is called when it has ended. */

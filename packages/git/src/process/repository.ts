@@ -96,14 +96,15 @@ export class Repository {
 	 * @throws GitError
 	 */
 	async run(args: readonly string[], options: GitRunOptions = {}): Promise<GitResult> {
-		const { input, onOutput, outputTo } = options;
+		const { input, onOutput, onRepeat, outputTo } = options;
 		// The first attempt uses up an iterator or a stream. An iterable that returns a new iterator each time can be read again.
 		const isReusable = input === undefined || typeof input === "string" || !("next" in input || "pipe" in input);
-		const repeatable = onOutput === undefined && outputTo === undefined && isReusable;
+		const repeatable = (onOutput === undefined || onRepeat !== undefined) && outputTo === undefined && isReusable;
 		const lock = `${this.indexFile}.lock`;
 		const started = performance.now();
-		for (let attempt = 1; ; attempt++) {
+		for (let attempt = 1, isRepeated = false; ; attempt++, isRepeated = true) {
 			try {
+				if (isRepeated) onRepeat?.();
 				return await runGit(this.root, args, this.env, options);
 			} catch (error) {
 				if (!(error instanceof GitError) || !repeatable) throw error;
