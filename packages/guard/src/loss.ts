@@ -279,9 +279,11 @@ export async function findLoss(repository: Repository, question: LossQuestion): 
 	const isOwn = (name: string) => question.isOwn?.(name) ?? false;
 	const [older, newer] = await readableVersions(repository, [from, to] as const, isOwn);
 	const clean = { ...question, from: older, to: newer };
-	const all = question.changes ?? (await diffTrees(repository, clean.from, clean.to));
-	const changed = all.filter(({ path: name }) => !isOwn(name));
-	const changes = changed.filter(({ before }) => before !== null);
+	const among = (all: readonly TreeChange[]) => all.filter(({ path: name }) => !isOwn(name));
+	// Added files are no loss by themselves: mostly, they need not be listed.
+	const changes = among(question.changes ?? (await diffTrees(repository, clean.from, clean.to, false))).filter(
+		({ before }) => before !== null,
+	);
 	const mounts = [...(question.mounts ?? [])];
 	const isBelowAny = (name: GitPath) => mounts.some((mount) => name.startsWith(`${mount}/`));
 	const isSmall = changes.length < wholeTreeFiles && !changes.some(({ path: name, after }) => after === null && isBelowAny(name));
@@ -290,7 +292,7 @@ export async function findLoss(repository: Repository, question: LossQuestion): 
 	const tracked = [...before.values()].filter(isBlob).length;
 	// No content can turn such a small change into a loss.
 	if (mounts.length === 0 && kindOf(changes.length, tracked, limits) === null) return null;
-	const lost = await lostFiles(repository, clean, changed);
+	const lost = await lostFiles(repository, clean, among(question.changes ?? (await diffTrees(repository, clean.from, clean.to))));
 	const emptied = emptiedMounts(mounts, before, lost);
 	const net = kindOf(lost.length, tracked, limits);
 	if (net === null && emptied.length === 0) return null;

@@ -26,8 +26,7 @@ export async function recentlyTouched(
 	const changed = await events(
 		store,
 		own.map(({ commit }) => commit),
+		false,
 	);
-	return own.flatMap(({ commit, seconds }) =>
-		(changed.get(commit) ?? []).flatMap(({ name, how }) => (how === "made" ? [] : [{ path: name, ago: now - seconds * 1000 }])),
-	);
+	return own.flatMap(({ commit, seconds }) => (changed.get(commit) ?? []).map(({ name }) => ({ path: name, ago: now - seconds * 1000 })));
 }

@@ -3,6 +3,7 @@ import {
 	type GitPath,
 	gitPathIfAllowed,
 	type IsOwnName,
+	nulRecords,
 	type Oid,
 	openMergeStore,
 	type Repository,
@@ -69,44 +70,58 @@ interface Event {
 	readonly after: TreeEntry | null;
 }
 
-/** The paths that each of some commits deleted, added and changed. Renames that git finds, with edits too, are neither. */
-export async function events(store: Repository, commits: readonly Oid[]): Promise<Map<Oid, Event[]>> {
+/**
+ * The paths that each of some commits deleted, added and changed. Renames that git finds, with edits too, are neither.
+ * @param withAdded false: without the added ones
+ */
+export async function events(store: Repository, commits: readonly Oid[], withAdded = true): Promise<Map<Oid, Event[]>> {
 	if (commits.length === 0) return new Map();
-	const wanted = new Set(commits);
-	const found = new Map<Oid, Event[]>();
 	// The oldest commit of a shallow clone did not add all of its files.
 	const root = store.isShallow ? [] : ["--root"];
-	const compare = (renames: readonly string[]) =>
-		store.run(["diff-tree", "--stdin", "-z", "-r", ...root, "--raw", "--no-abbrev", "--diff-filter=ADMT", ...renames], {
+	const compare = async (renames: readonly string[]) => {
+		const { onOutput, found } = eventParser(commits);
+		const filter = `--diff-filter=${withAdded ? "A" : ""}DMT`;
+		await store.run(["diff-tree", "--stdin", "-z", "-r", ...root, "--raw", "--no-abbrev", filter, ...renames], {
 			input: `${commits.join("\n")}\n`,
 			timeoutMs,
+			onOutput,
 		});
+		return found;
+	};
 	const tooLong = (error: unknown) => {
 		// A peer may have put this node's name on a tree bomb, which must stop no cycle. A single large loss is still found by findLoss.
-		if (error instanceof GitError && error.code === "GIT_TIMEOUT") return { stdout: Buffer.alloc(0) };
+		if (error instanceof GitError && error.code === "GIT_TIMEOUT") return new Map<Oid, Event[]>();
 		throw error;
 	};
-	const { stdout } = await compare(["-M50%", "-l1000"]).catch(() => compare(["--no-renames"]).catch(tooLong));
-	const tokens = stdout.toString("latin1").split("\0");
+	return await compare(["-M50%", "-l1000"]).catch(() => compare(["--no-renames"]).catch(tooLong));
+}
+
+/** Parses the changes of some commits as they arrive: a commit may have a million. */
+function eventParser(commits: readonly Oid[]): { onOutput(chunk: Buffer): void; found: Map<Oid, Event[]> } {
+	const wanted = new Set(commits);
+	const found = new Map<Oid, Event[]>();
 	let list: Event[] = [];
-	for (let at = 0; at < tokens.length; at++) {
-		const token = (tokens[at] ?? "").trimStart();
+	let change: Omit<Event, "name"> | null = null;
+	const { onOutput } = nulRecords((bytes) => {
+		if (change !== null) {
+			const name = gitPathIfAllowed(bytes.toString("latin1"));
+			const { how, entry, after } = change;
+			if (name !== null && entry.mode !== "160000") list.push({ name, how, entry, after });
+			change = null;
+			return;
+		}
+		const token = bytes.toString("latin1").trimStart();
 		if (wanted.has(token)) {
 			list = [];
 			found.set(token, list);
 		} else if (token.startsWith(":")) {
 			const [modeBefore = "", modeAfter = "", before = "", after = "", status] = token.slice(1).split(" ");
-			const name = gitPathIfAllowed(tokens[++at] ?? "");
-			const [old, now] = [
-				{ mode: modeBefore, oid: before },
-				{ mode: modeAfter, oid: after },
-			];
 			const how = status === "D" ? "deleted" : status === "A" ? "made" : "changed";
-			const entry = how === "made" ? now : old;
-			if (name !== null && entry.mode !== "160000") list.push({ name, how, entry, after: how === "changed" ? now : null });
+			const now = { mode: modeAfter, oid: after };
+			change = { how, entry: how === "made" ? now : { mode: modeBefore, oid: before }, after: how === "changed" ? now : null };
 		}
-	}
-	return found;
+	});
+	return { onOutput, found };
 }
 
 /** One commit of this node, with its changes. */
@@ -279,8 +294,7 @@ export async function findSlowLoss(repository: Repository, { tip, to, node, limi
 	const store = openMergeStore(repository);
 	const fresh = await steps(store, node, [to, `^${tip}`]);
 	const own = fresh.filter(({ isMine }) => isMine).map(({ commit }) => commit);
-	const takes = ({ how }: Event) => how !== "made";
-	if (own.length === 0 || ![...(await events(store, own)).values()].some((list) => list.some(takes))) return null;
+	if (own.length === 0 || ![...(await events(store, own, false)).values()].some((list) => list.length > 0)) return null;
 	const unpublished = new Set(fresh.map(({ commit }) => commit));
 	const oldest = fresh.filter(({ isMine }) => isMine).reduce((min, { seconds }) => Math.min(min, seconds), Number.POSITIVE_INFINITY);
 	const all = await steps(store, node, [to], oldest - windowSeconds);
