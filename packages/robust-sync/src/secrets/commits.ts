@@ -31,6 +31,9 @@ import { listUnpublished, type Unpublished, type UnpublishedCommit } from "./unp
 /** Longer unpublished histories are left to a person. */
 const maxCommits = 2_000;
 
+/** Blobs that are read by one process. */
+const blobsAtOnce = 256;
+
 interface Found {
 	readonly path: GitPath;
 	readonly finding: Finding;
@@ -41,14 +44,6 @@ interface Found {
 /** Findings in blobs and in their names, by path and id. @throws ScanError, GitError */
 async function searchBlobs(context: CycleContext, commits: readonly UnpublishedCommit[]): Promise<Map<string, Found>> {
 	const { repository, memory } = context;
-	const paths = new Map<Oid, Set<GitPath>>();
-	for (const { changes } of commits)
-		for (const { path, oid } of changes) {
-			if (memory.secrets.clean.has(cleanKey(context, oid, path))) continue;
-			const known = paths.get(oid) ?? new Set();
-			known.add(path);
-			paths.set(oid, known);
-		}
 	const found = new Map<string, Found>();
 	let batch: Content[] = [];
 	let bytes = 0;
@@ -58,10 +53,11 @@ async function searchBlobs(context: CycleContext, commits: readonly UnpublishedC
 		batch = [];
 		bytes = 0;
 	};
-	const oids = [...paths.keys()];
-	for (let start = 0; start < oids.length; start += 256) {
+	/** The paths of some blobs, which are read next: a commit may have a million. */
+	let paths = new Map<Oid, Set<GitPath>>();
+	const read = async () => {
 		const waiting: Content[] = [];
-		await readObjects(repository, oids.slice(start, start + 256), (oid, content) => {
+		await readObjects(repository, [...paths.keys()], (oid, content) => {
 			if (content.length > maxBlobBytes) return;
 			const copy = Buffer.from(content);
 			for (const path of paths.get(oid) ?? []) waiting.push({ path, oid, content: copy });
@@ -71,11 +67,20 @@ async function searchBlobs(context: CycleContext, commits: readonly UnpublishedC
 			bytes += content.content.length;
 			if (isFullBatch(batch.length, bytes)) await flush();
 		}
-	}
+		paths = new Map();
+	};
+	for (const { changes } of commits)
+		for (const { path, oid } of changes) {
+			if (memory.secrets.clean.has(cleanKey(context, oid, path))) continue;
+			paths.set(oid, (paths.get(oid) ?? new Set()).add(path));
+			if (paths.size >= blobsAtOnce) await read();
+		}
+	await read();
 	await flush();
-	const changes = commits.flatMap((commit) => commit.changes);
-	const inNames = await secretNames(context, [...new Set(changes.map((change) => change.path))]);
-	for (const { path, oid } of changes) {
+	const names = commits.flatMap(({ changes }) => changes.map((change) => change.path));
+	const inNames = await secretNames(context, commits.length > 1 ? [...new Set(names)] : names);
+	if (inNames.size === 0) return found;
+	for (const { path, oid } of commits.flatMap((commit) => commit.changes)) {
 		const name = inNames.get(path);
 		if (name) found.set(`${oid} ${path}`, { path, ...name });
 	}
@@ -106,6 +111,7 @@ export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, 
 	const found = await searchBlobs(context, commits);
 	const texts = await cleanTexts(context, commits);
 	if (found.size === 0 && texts.size === 0) {
+		secrets.clean.trim();
 		secrets.checked = head;
 		return snapshot;
 	}

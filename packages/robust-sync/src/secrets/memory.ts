@@ -2,6 +2,7 @@ import path from "node:path";
 import type { GitPath, Oid } from "@robust-sync/git";
 import { type Allowed, type Finding, newSalt, ScanThread } from "@robust-sync/secrets";
 import type { CycleContext } from "../context/cycle-context.ts";
+import { CleanBlobs } from "./clean-blobs.ts";
 
 // Nothing that looks like a secret is published. Two searches: of files before they are committed, so that a secret gets into no commit; and of
 // all unpublished blobs before a push, however they got into a commit.
@@ -31,7 +32,7 @@ export class SecretMemory {
 	policy = "";
 	allowed: readonly Allowed[] = [];
 	/** Blobs that were searched under this policy, without findings. */
-	readonly clean = new Set<string>();
+	readonly clean = new CleanBlobs();
 	/** The HEAD whose commits contain nothing to hold. */
 	checked: Oid | null = null;
 	readonly held = new Map<GitPath, Noted>();
@@ -46,9 +47,6 @@ export class SecretMemory {
 	ownStamp = "";
 }
 
-/** Above this number, blobs are forgotten, and searched again when they reappear. */
-const maxClean = 200_000;
-
 /** A value that is allowed at one path is not at another. */
 export function cleanKey({ memory }: CycleContext, oid: Oid, path: string): string {
 	return memory.secrets.allowed.length === 0 ? oid : `${oid} ${path}`;
@@ -56,7 +54,5 @@ export function cleanKey({ memory }: CycleContext, oid: Oid, path: string): stri
 
 /** Records that a blob holds no secret at a path, under the present policy. */
 export function noteClean(context: CycleContext, oid: Oid, path: string): void {
-	const { clean } = context.memory.secrets;
-	if (clean.size >= maxClean) clean.clear();
-	clean.add(cleanKey(context, oid, path));
+	context.memory.secrets.clean.add(cleanKey(context, oid, path));
 }

@@ -1,4 +1,4 @@
-import { type GitPath, gitPathIfAllowed, type Oid, openMergeStore, splitRecords } from "@robust-sync/git";
+import { type GitPath, gitPathIfAllowed, nulRecords, type Oid, openMergeStore } from "@robust-sync/git";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { publishedTips } from "../remote/upstream.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
@@ -15,16 +15,46 @@ export interface UnpublishedCommit {
 	readonly changes: { readonly path: GitPath; readonly oid: Oid }[];
 }
 
+/** Parses `log --raw -c -z` in the format of {@link unpublishedCommits}, as it arrives. */
+function commitParser(): { onOutput(chunk: Buffer): void; commits: UnpublishedCommit[] } {
+	const commits: UnpublishedCommit[] = [];
+	let isPath = false;
+	/** The blob of the path that follows; null: it has none. */
+	let blob: Oid | null = null;
+	const { onOutput } = nulRecords((bytes) => {
+		if (isPath) {
+			const name = blob === null ? null : gitPathIfAllowed(bytes.toString("latin1"));
+			if (name !== null && blob !== null) commits.at(-1)?.changes.push({ path: name, oid: blob });
+			isPath = false;
+			return;
+		}
+		// A line feed separates a commit and its changes.
+		const start = bytes[0] === 0x0a ? 1 : 0;
+		const mark = bytes[start];
+		if (mark === 0x3a) {
+			isPath = true;
+			// ":<modes> <ids> <status>": with n parents n+1 modes and n+1 ids, the result's last.
+			const fields = bytes.toString("latin1", start).split(" ");
+			const parents = /^:*/.exec(fields[0] ?? "")?.[0].length ?? 1;
+			const after = bytes.lastIndexOf(0x20);
+			// Of bytes, not of a text: a part of a text keeps the whole, and a commit may have a million paths.
+			const oid = bytes.toString("latin1", bytes.lastIndexOf(0x20, after - 1) + 1, after);
+			blob = fields[parents] === "160000" || /^0+$/.test(oid) ? null : oid;
+		} else if (mark === 0x01) {
+			const [line = "", author = "", committer = "", ...message] = bytes.toString("latin1", start + 1).split("\n");
+			const [commit = "", ...parents] = line.split(" ").filter(Boolean);
+			commits.push({ commit, parents, message: message.join("\n"), people: [author, committer], changes: [] });
+		}
+	});
+	return { onOutput, commits };
+}
+
 /** Commits that HEAD has and none of `known` has, parents first, by one process. @throws GitError */
 async function unpublishedCommits(context: CycleContext, head: Oid, known: readonly Oid[]): Promise<UnpublishedCommit[]> {
 	const store = openMergeStore(context.repository);
-	const { stdout } = await store.run([
-		"log",
-		"-z",
-		"--topo-order",
-		"--reverse",
-		"--encoding=UTF-8",
-		"--format=%x01%H %P%n%an <%ae>%n%cn <%ce>%n%B",
+	const { onOutput, commits } = commitParser();
+	const options = ["--topo-order", "--reverse", "--encoding=UTF-8", "--format=%x01%H %P%n%an <%ae>%n%cn <%ce>%n%B"];
+	const diff = [
 		"--raw",
 		"-c",
 		"-r",
@@ -35,31 +65,8 @@ async function unpublishedCommits(context: CycleContext, head: Oid, known: reado
 		"--no-show-signature",
 		"--no-ext-diff",
 		"--no-color",
-		head,
-		...known.map((oid) => `^${oid}`),
-		"--",
-	]);
-	const commits: UnpublishedCommit[] = [];
-	let header: string | null = null;
-	for (const token of splitRecords(stdout)) {
-		// A line feed separates a commit and its changes.
-		const record: string = header === null && token.startsWith("\n") ? token.slice(1) : token;
-		if (header !== null) {
-			const name = gitPathIfAllowed(record);
-			// ":<modes> <ids> <status>": with n parents n+1 modes and n+1 ids, the result's last.
-			const fields = header.split(" ");
-			const parents = /^:*/.exec(header)?.[0].length ?? 1;
-			const mode = fields[parents] ?? "";
-			const oid = fields.at(-2) ?? "";
-			if (name !== null && mode !== "160000" && !/^0+$/.test(oid)) commits.at(-1)?.changes.push({ path: name, oid });
-			header = null;
-		} else if (record.startsWith(":")) header = record;
-		else if (record.startsWith("\x01")) {
-			const [line = "", author = "", committer = "", ...message] = record.slice(1).split("\n");
-			const [commit = "", ...parents] = line.split(" ").filter(Boolean);
-			commits.push({ commit, parents, message: message.join("\n"), people: [author, committer], changes: [] });
-		}
-	}
+	];
+	await store.run(["log", "-z", ...options, ...diff, head, ...known.map((oid) => `^${oid}`), "--"], { onOutput });
 	return commits;
 }
 

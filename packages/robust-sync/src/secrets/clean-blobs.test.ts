@@ -1,0 +1,24 @@
+import { expect, test } from "@jest/globals";
+import { CleanBlobs } from "./clean-blobs.ts";
+
+const oid = (number: number) => number.toString(16).padStart(8, "0").repeat(5);
+
+test("clean blobs: ids and other keys → only those added are known, until cleared", () => {
+	const clean = new CleanBlobs();
+	const keys = [oid(1), oid(2), `${oid(3)} a.md`, `sha256:${oid(4)}`];
+	for (const key of keys) clean.add(key);
+	expect(keys.every((key) => clean.has(key))).toBe(true);
+	expect([oid(3), oid(4), `${oid(1)} a.md`, "f".repeat(64)].filter((key) => clean.has(key))).toEqual([]);
+	clean.clear();
+	expect(keys.filter((key) => clean.has(key))).toEqual([]);
+});
+
+test("clean blobs: trimmed → few ids stay, very many are forgotten", () => {
+	const clean = new CleanBlobs();
+	for (let number = 0; number < 200_000; number++) clean.add(oid(number));
+	clean.trim();
+	expect(clean.has(oid(7))).toBe(true);
+	clean.add(oid(200_000));
+	clean.trim();
+	expect(clean.has(oid(7))).toBe(false);
+});
