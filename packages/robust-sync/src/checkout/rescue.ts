@@ -229,6 +229,7 @@ export async function findStaleWrites(
 	byGit: ReadonlySet<GitPath> = new Set(),
 ): Promise<StaleWriteSearch> {
 	const { repository, now, memory } = context;
+	if (changed.length === 0 || memory.replaced.recent(now(), unreadWindowMs).length === 0) return { checked: [], foreign: [] };
 	const recent = memory.replaced.replacements(now(), new Set(changed), unreadWindowMs);
 	const byReads = recent.size > 0 && accessTimesOf(context.paths, context.config).tell;
 	const suspects = changed.flatMap((name) => {

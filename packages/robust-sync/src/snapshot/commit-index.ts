@@ -157,10 +157,11 @@ export async function commitThroughIndex(context: CycleContext, admitted: Admitt
 	const late = new Set(quiet.filter(vanishesNow));
 	quiet = quiet.filter((name) => !late.has(name));
 	busy = [...busy, ...late];
-	const listed = new Set(quiet);
 	const paths = [...quiet, ...extra];
 	const hasStaged = status.entries.some((entry) => entry.index !== "." && entry.index !== "?");
-	const nothing = { status, head: status.head, committed: 0, deleted: 0, changed: [], foreign, unconfirmed };
+	// The rest of the cycle asks for tracked files only: a first snapshot may have a million others.
+	const tracked = { ...status, entries: status.entries.filter(({ kind }) => kind !== "untracked") };
+	const nothing = { status: tracked, head: status.head, committed: 0, deleted: 0, changed: [], foreign, unconfirmed };
 	if (paths.length === 0 && copies.length === 0 && !hasStaged && held.written.length === 0 && held.staged.length === 0) {
 		noteHeld(context, held, []);
 		forgetFirstChanges(memory, lookedAt, busy);
@@ -174,9 +175,9 @@ export async function commitThroughIndex(context: CycleContext, admitted: Admitt
 	];
 	const named = changed.length > 0 ? changed : status.entries.map((entry) => entry.path);
 	// A link replaced a directory: its files are deleted, whatever is behind the link.
-	const replaced = status.entries
-		.filter((entry) => entry.worktree === "D" && listed.has(entry.path) && hasLinkAbove(repository.root, entry.path))
-		.map((entry) => entry.path);
+	const deletions = status.entries.filter((entry) => entry.worktree === "D").map((entry) => entry.path);
+	const listed = new Set(deletions.length > 0 ? quiet : []);
+	const replaced = deletions.filter((name) => listed.has(name) && hasLinkAbove(repository.root, name));
 	const goneSet = new Set(replaced);
 	const gone = paths.filter((name) => !goneSet.has(name) && !submodules.has(name) && isGone(repository.root, name));
 	for (const name of gone) goneSet.add(name);
@@ -204,8 +205,8 @@ export async function commitThroughIndex(context: CycleContext, admitted: Admitt
 			encoded ? { ...skippedFile(name, "filter-failed"), remedy: holdRemedies["filter-failed"] } : skippedFile(name, "unreadable"),
 		);
 	// Names that vanished right before git read them are restored in the index.
-	const tracked = new Set(status.entries.flatMap(({ kind, submodule, path: name }) => (kind === "changed" && !submodule ? [name] : [])));
-	const mayVanish = present.filter((name) => tracked.has(name) && !waiting.has(name));
+	const inIndex = new Set(tracked.entries.flatMap(({ kind, submodule, path: name }) => (kind === "changed" && !submodule ? [name] : [])));
+	const mayVanish = inIndex.size === 0 ? [] : present.filter((name) => inIndex.has(name) && !waiting.has(name));
 	if (status.head !== null) busy = [...busy, ...(await restoreInIndex(repository, status.head, mayVanish))];
 	await stageChecked(context, exact);
 	const still = new Set(busy);

@@ -87,7 +87,7 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 	const changed: GitPath[] = [];
 	const refused = refusedFiles(context);
 	const databases = new Set<GitPath>();
-	const untracked = new Set(status.entries.flatMap((entry) => (entry.kind === "untracked" ? [entry.path] : [])));
+	const isUntracked = untrackedAmong(status);
 	const excluded = await excludedAmong(
 		repository,
 		status.entries.map((entry) => entry.path),
@@ -96,7 +96,7 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 		const { path: name, submodule, kind, index } = entry;
 		if (held.hides(entry) || refused.has(name) || excluded.has(name)) continue;
 		// `git rm --cached` of an ignored file: the person wants it here and not in commits.
-		if (kind === "changed" && index === "D" && !untracked.has(name) && !isGone(repository.root, name)) continue;
+		if (kind === "changed" && index === "D" && !isUntracked(name) && !isGone(repository.root, name)) continue;
 		// A link that files below it have replaced is removed from the index already.
 		if (isOwnPath(name)) {
 			// A person has added it to the index.
@@ -124,6 +124,15 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 		} else if (!skipped.some((entry) => entry.path === displayPath(name))) skipped.push(skippedFile(name, reason));
 	}
 	return { status, changed, skipped, held, databases: [...databases] };
+}
+
+/** Whether a path is untracked. They are listed at the first question: a tree may have a million of them. */
+export function untrackedAmong({ entries }: Status): (name: GitPath) => boolean {
+	let untracked: Set<GitPath> | null = null;
+	return (name) => {
+		untracked ??= new Set(entries.filter((entry) => entry.kind === "untracked").map((entry) => entry.path));
+		return untracked.has(name);
+	};
 }
 
 /** Whether a path is the directory that we keep at the top of a file system below the workspace, or in it. */

@@ -19,7 +19,7 @@ import { unstageExcluded } from "./excluded.ts";
 import { refreshIndex } from "./follow-head.ts";
 import { separateHot, waitUntilQuiet } from "./hot-files.ts";
 import { untrackOwnFiles } from "./own-tracked.ts";
-import { type Candidates, findCandidates } from "./scan.ts";
+import { type Candidates, findCandidates, untrackedAmong } from "./scan.ts";
 import { confirmDeletionMs, separateVanished } from "./vanished-files.ts";
 
 // The steps scan and commit of a cycle: finds the paths that may differ from HEAD (dirty-paths.ts, or a full scan in scan.ts), admits those
@@ -145,7 +145,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 		missing = checked.missing;
 		break;
 	}
-	forgetUnchanged(context, new Set(found.changed));
+	if (memory.secrets.held.size > 0) forgetUnchanged(context, new Set(found.changed));
 	const { status, skipped, held } = found;
 	const { head } = status;
 	if (head !== null && branch !== null && (await areFilesOnly(context, found))) {
@@ -169,8 +169,3 @@ async function areFilesOnly(context: CycleContext, { status, held, databases, ch
 
 /** The pause after which `--once` checks again whether a vanished name is back. */
 const secondLookMs = 100;
-
-function untrackedAmong({ entries }: Status): (name: GitPath) => boolean {
-	const untracked = new Set(entries.flatMap(({ kind, path: name }) => (kind === "untracked" ? [name] : [])));
-	return (name) => untracked.has(name);
-}

@@ -29,14 +29,22 @@ export function separateVanished(
 		waitingSince.set(name, since);
 		if (isRecent(since)) waiting.add(name);
 	};
-	const stats = new Map(paths.map((name) => [name, statOf(root, name)]));
-	for (const name of paths) if (stats.get(name) === null && isRecent(nearestAbove(root, name)?.mtimeMs ?? 0)) wait(name);
-	if (waiting.size > 0)
-		for (const name of paths) if (stats.get(name) && isNew(name) && isRecent(placedAt(root, name, stats.get(name) as fs.Stats))) wait(name);
-	const known = new Set(paths);
-	for (const name of waitingSince.keys()) if (!known.has(name) || (stats.get(name) && !isNew(name))) waitingSince.delete(name);
-	const confirmed = paths.filter((name) => !waiting.has(name));
-	return { confirmed, unconfirmed: [...waiting], missing: new Set(confirmed.filter((name) => stats.get(name) === null)) };
+	// No state is kept for a path that is there: a tree may have a million new files.
+	const gone = new Set(paths.filter((name) => statOf(root, name) === null));
+	for (const name of gone) if (isRecent(nearestAbove(root, name)?.mtimeMs ?? 0)) wait(name);
+	if (waiting.size > 0) {
+		for (const name of paths) {
+			const stats = gone.has(name) || !isNew(name) ? null : statOf(root, name);
+			if (stats && isRecent(placedAt(root, name, stats))) wait(name);
+		}
+	}
+	if (waitingSince.size > 0) {
+		const known = new Set(paths);
+		for (const name of waitingSince.keys())
+			if (!known.has(name) || (!gone.has(name) && !isNew(name) && statOf(root, name))) waitingSince.delete(name);
+	}
+	const confirmed = waiting.size === 0 ? [...paths] : paths.filter((name) => !waiting.has(name));
+	return { confirmed, unconfirmed: [...waiting], missing: new Set([...gone].filter((name) => !waiting.has(name))) };
 }
 
 /** The nearest existing directory above a missing path. It changed when the name vanished, or later. */
