@@ -19,6 +19,29 @@ function descriptorDirectory(): string | null {
 	return descriptors;
 }
 
+/** Unlinks the files of a directory one by one: fs.rmSync has a list of all their names and paths in memory, and there may be a million. */
+function unlinkFiles(directory: FileName): void {
+	let open: fs.Dir;
+	try {
+		open = fs.opendirSync(directory, { encoding: "buffer" as BufferEncoding, bufferSize: 1_024 });
+	} catch {
+		// It is missing or no directory, or fs.rmSync reports why it cannot be read.
+		return;
+	}
+	try {
+		for (let entry = open.readSync(); entry !== null; entry = open.readSync())
+			if (!entry.isDirectory()) fs.unlinkSync(below(directory, entry.name as string | Buffer));
+	} catch {
+		// fs.rmSync tries it once more, and reports what fails.
+	} finally {
+		open.closeSync();
+	}
+}
+
+function below(directory: FileName, name: string | Buffer): Buffer {
+	return Buffer.concat([Buffer.from(directory), Buffer.from("/"), Buffer.from(name)]);
+}
+
 /** The files of this machine, by node:fs. What Node does in one function is not made from several here. */
 class DiskFiles extends Files {
 	lstat(file: FileName): FileStats {
@@ -161,6 +184,7 @@ class DiskFiles extends Files {
 	}
 
 	override removeTree(directory: FileName): void {
+		unlinkFiles(directory);
 		fs.rmSync(directory, { recursive: true, force: true });
 	}
 }

@@ -95,6 +95,12 @@ export async function writeIndexEntries(repository: Repository, entries: readonl
 const lockTimeoutMs = 10_000;
 const lockPauseMs = 25;
 
+/** The index bits of those paths that get an entry. */
+function flaggedAmong(entries: readonly IndexEntry[], flags: ReadonlyMap<GitPath, IndexFlags>): [GitPath, IndexFlags][] {
+	const present = new Set(entries.flatMap(({ path: name, entry }) => (entry && flags.has(name) ? [name] : [])));
+	return [...flags].filter(([name]) => present.has(name));
+}
+
 /**
  * The same, with index bits on some of the paths, in one step: no process ever sees the new entry without its bits, whose content could then
  * be committed. The index is written under git's own lock and renamed.
@@ -105,8 +111,7 @@ export async function writeFlaggedIndexEntries(
 	entries: readonly IndexEntry[],
 	flags: ReadonlyMap<GitPath, IndexFlags>,
 ): Promise<void> {
-	const present = new Set(entries.flatMap(({ path: name, entry }) => (entry ? [name] : [])));
-	const flagged = [...flags].filter(([name]) => present.has(name));
+	const flagged = flags.size === 0 ? [] : flaggedAmong(entries, flags);
 	if (flagged.length === 0) {
 		await writeIndexEntries(repository, entries);
 		return;

@@ -154,6 +154,7 @@ export class Swapper {
 
 	/** Files with the commit's content that are still at their places. One that was merged with a late write is a change for the next snapshot. */
 	placedFiles(changes: readonly TreeChange[]): PlacedFile[] {
+		if (this.#placed.size === 0) return [];
 		const wanted = new Map(changes.map(({ path: name, after }) => [name, after?.oid]));
 		return [...this.#placed].flatMap(([name, file]) => {
 			if (file.oid !== wanted.get(name)) return [];
