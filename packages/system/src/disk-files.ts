@@ -19,27 +19,27 @@ function descriptorDirectory(): string | null {
 	return descriptors;
 }
 
-/** Unlinks the files of a directory one by one: fs.rmSync has a list of all their names and paths in memory, and there may be a million. */
+/**
+ * Unlinks the files of a directory one by one: fs.rmSync has a list of all their names and paths in memory, and there may be a million.
+ * A link to a directory is not followed. What remains, for any reason, is left to fs.rmSync, which reports why.
+ */
 function unlinkFiles(directory: FileName): void {
-	let open: fs.Dir;
+	const descriptors = descriptorDirectory();
+	if (descriptors === null) return;
+	let descriptor: number | null = null;
+	let open: fs.Dir | null = null;
 	try {
-		open = fs.opendirSync(directory, { encoding: "buffer" as BufferEncoding, bufferSize: 1_024 });
-	} catch {
-		// It is missing or no directory, or fs.rmSync reports why it cannot be read.
-		return;
-	}
-	try {
+		descriptor = fs.openSync(directory, fs.constants.O_DIRECTORY | fs.constants.O_NOFOLLOW);
+		const held = `${descriptors}/${descriptor}/`;
+		open = fs.opendirSync(held, { encoding: "latin1", bufferSize: 1_024 });
 		for (let entry = open.readSync(); entry !== null; entry = open.readSync())
-			if (!entry.isDirectory()) fs.unlinkSync(below(directory, entry.name as string | Buffer));
+			if (!entry.isDirectory()) fs.unlinkSync(Buffer.from(held + entry.name, "latin1"));
 	} catch {
-		// fs.rmSync tries it once more, and reports what fails.
+		// It is missing or no directory, or something in it cannot be removed.
 	} finally {
-		open.closeSync();
+		open?.closeSync();
+		if (descriptor !== null) fs.closeSync(descriptor);
 	}
-}
-
-function below(directory: FileName, name: string | Buffer): Buffer {
-	return Buffer.concat([Buffer.from(directory), Buffer.from("/"), Buffer.from(name)]);
 }
 
 /** The files of this machine, by node:fs. What Node does in one function is not made from several here. */
