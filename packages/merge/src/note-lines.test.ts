@@ -107,6 +107,86 @@ const ROWS: readonly Row[] = [
 		later: "|a|b|⏎|-|-|⏎|x|2|⏎",
 		result: "|a|b|⏎|-|-|⏎|x|1|⏎|x|2|⏎",
 	},
+	{
+		name: "the title",
+		path: "n.md",
+		base: "# Old⏎⏎a⏎## B⏎",
+		older: "# New⏎⏎a⏎## B⏎",
+		later: "# Newer⏎⏎a⏎## B⏎",
+		result: "# Newer⏎⏎a⏎## B⏎",
+		saved: true,
+	},
+	{
+		name: "one of several headings of the first level",
+		path: "n.md",
+		base: "# A⏎# B⏎",
+		older: "# C⏎# B⏎",
+		later: "# D⏎# B⏎",
+		result: "# C⏎# D⏎# B⏎",
+	},
+	...["n.md", "n.rst"].map(
+		(path): Row => ({
+			name: `the underlined title of ${path}`,
+			path,
+			base: "Title⏎=====⏎a⏎",
+			older: "Titel⏎=====⏎a⏎",
+			later: "Titles⏎======⏎a⏎",
+			result: "Titles⏎======⏎a⏎",
+			saved: true,
+		}),
+	),
+	...["*Updated 2026-01-01*", "written 2026-01-01T10:00:00Z by a", "at 10:30 it rained", "SCHEDULED: <2026-01-01 Thu>"].map((line): Row => {
+		const [older, later] = [
+			line.replace("01-01", "01-02").replace("10:30", "10:45"),
+			line.replace("01-01", "01-03").replace("10:30", "10:50"),
+		];
+		const [base, mine, theirs] = [line, older, later].map((text) => `# N⏎${text}⏎`) as [string, string, string];
+		return { name: `the time of '${line}'`, path: "n.org", base, older: mine, later: theirs, result: theirs, saved: true };
+	}),
+	{
+		name: "two new lines with one time each",
+		path: "n.md",
+		base: "# N⏎",
+		older: "# N⏎- 10:30 walk⏎",
+		later: "# N⏎- 10:45 walk⏎",
+		result: "# N⏎- 10:30 walk⏎- 10:45 walk⏎",
+	},
+	{
+		name: "a row and the head of a table of Org",
+		path: "n.org",
+		base: "| a | b |⏎|---+---|⏎| x | 1 |⏎",
+		older: "| a | c |⏎|---+---|⏎| x | 2 |⏎",
+		later: "| a | d |⏎|---+---|⏎| x | 3 |⏎",
+		result: "| a | d |⏎|---+---|⏎| x | 3 |⏎",
+		saved: true,
+	},
+	{
+		name: "state and priority of a task of Org",
+		path: "n.org",
+		base: "* TODO [#A] x⏎",
+		older: "* TODO [#B] x⏎",
+		later: "* DONE [#A] x⏎",
+		result: "* DONE [#A] x⏎",
+		saved: true,
+	},
+	{
+		name: "todo.txt",
+		path: "todo.txt",
+		base: "(A) call⏎write⏎",
+		older: "x 2026-01-01 (A) call⏎(B) write⏎",
+		later: "x 2026-01-02 (A) call⏎(C) write⏎",
+		result: "x 2026-01-02 (A) call⏎(C) write⏎",
+		saved: true,
+	},
+	{
+		name: "definition of reStructuredText",
+		path: "n.rst",
+		base: "a_⏎⏎.. _a: http://1⏎.. |b| replace:: 1⏎",
+		older: "a_⏎⏎.. _a: http://2⏎.. |b| replace:: 2⏎",
+		later: "a_⏎⏎.. _a: http://3⏎.. |b| replace:: 3⏎",
+		result: "a_⏎⏎.. _a: http://3⏎.. |b| replace:: 3⏎",
+		saved: true,
+	},
 ];
 
 test.each(ROWS.map((row) => [row.name, row] as const))("lines of notes: %s → once, as a reader wants it", (_, row) => checkRow(row));

@@ -29,13 +29,25 @@ function task(line: string): Statement | null {
 	return { subject: `task ${behind.replace(COMPLETION, "")}`, before, says: mark + behind, behind: "" };
 }
 
-/** A heading of Org with the state of its task: the words are the subject, the state is the value (https://orgmode.org/manual/TODO-Items.html). */
+/**
+ * A heading of Org with the state and priority of its task: the words are the subject (https://orgmode.org/manual/TODO-Items.html,
+ * https://orgmode.org/manual/Priorities.html).
+ */
 function orgTask(line: string): Statement | null {
-	const found = /^(\*+[ \t]+)(TODO|DONE|NEXT|WAIT(?:ING)?|HOLD|STARTED|DOING|PROJ|IDEA|KILL|CANCELL?ED|DELEGATED|SOMEDAY)([ \t].*)$/.exec(
-		line,
-	);
+	const found =
+		/^(\*+[ \t]+)((?:TODO|DONE|NEXT|WAIT(?:ING)?|HOLD|STARTED|DOING|PROJ|IDEA|KILL|CANCELL?ED|DELEGATED|SOMEDAY)(?:[ \t]+\[#[A-Z0-9]\])?)([ \t].*)$/.exec(
+			line,
+		);
 	return found === null ? null : { subject: `task ${found[3]}`, before: found[1]!, says: found[2]!, behind: found[3]! };
 }
+
+/** A line of a todo.txt that is done or has a priority (https://github.com/todotxt/todo.txt). */
+function plainTask(line: string): Statement | null {
+	const found = PLAIN_TASK.exec(line);
+	return found === null ? null : { subject: `plain task ${found[2]}`, before: "", says: found[1]!, behind: found[2]! };
+}
+
+const PLAIN_TASK = /^((?:x (?:\d{4}-\d{2}-\d{2} ){0,2})?(?:\([A-Z]\) )?)(?<=.)(\S.*)$/m;
 
 /** A property on a line of its own: `key:: value`, `#+KEY: value` in Org, `:key: value` in AsciiDoc and reStructuredText. */
 function property(line: string, markup: Markup): Statement | null {
@@ -57,6 +69,34 @@ function definition(line: string): Statement | null {
 
 const DEFINITION = /^( {0,3}\[(\^?[^\]\s[][^\][]*)\]:)([ \t].*)$/m;
 
+/** The definition of a link, footnote, citation or substitution of reStructuredText (https://docutils.sourceforge.io/docs/ref/rst/restructuredtext.html). */
+function restructuredDefinition(line: string): Statement | null {
+	const found = /^(\.\. (_[^_:`][^:]*:|\[[^\]]+\]|\|[^|]+\| [\w-]+::))([ \t].*)$/.exec(line);
+	return found === null ? null : { subject: `definition ${found[2]!.toLowerCase()}`, before: found[1]!, says: found[3]!, behind: "" };
+}
+
+/** The title: the only heading of the first level. */
+function title(line: string, next: string | undefined, markup: Markup): Statement | null {
+	const mark = markup === "markdown" ? "# " : markup === "asciidoc" ? "= " : null;
+	const isUnderlined = (markup === "markdown" || markup === "restructured") && next !== undefined && /^={3,}[ \t]*$/.test(next);
+	if (!((mark !== null && line.startsWith(mark)) || (isUnderlined && /\S/.test(line)))) return null;
+	return { subject: "title", before: "", says: line, behind: "" };
+}
+
+/** A line with a date or a time: two that differ in nothing else are one. */
+function stamped(line: string): Statement | null {
+	const rest = line.replaceAll(STAMP, "\0");
+	if (rest === line || !/[A-Za-z\x80-\xff]/.test(rest)) return null;
+	return { subject: `stamp ${rest}`, before: "", says: line, behind: "" };
+}
+
+/** A date, with or without a time, or a time. */
+const STAMP =
+	/(?<!\d)\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?(?!\d)|(?<!\d)\d{1,2}:\d{2}(?::\d{2})?(?!\d)/g;
+
+/** Statements that two new lines may share by chance. */
+const ofOldLines = /^(?:field|stamp|title)/;
+
 /** A line `Status: open`, also bold or in a list. Its value is a few words: a longer one may be a sentence. */
 function field(line: string): Statement | null {
 	const found = FIELD.exec(line);
@@ -66,6 +106,8 @@ function field(line: string): Statement | null {
 const FIELD =
 	/^([ \t>]*(?:[-*+][ \t]+)?(?:\*\*|__)?([A-Z\xc3-\xf4][\w\x80-\xff-]*(?: [\w\x80-\xff-]+){0,2})(?:\*\*:|:\*\*|__:|:__|:))([ \t]+\S.{0,60})$/m;
 
+const hasTables = (markup: Markup) => markup === "markdown" || markup === "org";
+
 /** The head of a table: a table has one. The words of its first column and the line below it identify the table. */
 function tableHead(line: string, next: string | undefined): Statement | null {
 	if (next === undefined || !tableRule.test(next) || !line.includes("|")) return null;
@@ -74,10 +116,12 @@ function tableHead(line: string, next: string | undefined): Statement | null {
 
 /** May a body have tasks, properties, definitions or tables? */
 export function mayHaveStatements(text: string, markup: Markup): boolean {
-	if (markup === "markdown" && text.includes("|") && /^[ \t]*\|?[ \t]*:?-+:?[ \t]*\|/m.test(text)) return true;
+	if (hasTables(markup) && text.includes("|") && /^[ \t]*\|?[ \t]*:?-+:?[ \t]*[|+]/m.test(text)) return true;
 	if (text.includes("[") && /^[ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[[^\]\n]{1,4}\][ \t]/m.test(text)) return true;
 	if (markup === "org" && /^\*+[ \t]+[A-Z]{4,9}[ \t]/m.test(text)) return true;
-	if (FIELD.test(text) || (markup === "markdown" && text.includes("]:") && DEFINITION.test(text))) return true;
+	if (text.search(STAMP) >= 0 || FIELD.test(text) || PLAIN_TASK.test(text) || /^[#=] |^===/m.test(text)) return true;
+	if (markup === "restructured" && text.includes(".. ")) return true;
+	if (markup === "markdown" && text.includes("]:") && DEFINITION.test(text)) return true;
 	return markup === "markdown" ? text.includes("::") : /^[ \t]*(?:#\+|:)[\w-]+:[ \t]/m.test(text);
 }
 
@@ -89,7 +133,7 @@ export function mayHaveStatements(text: string, markup: Markup): boolean {
  */
 export function mergeStatements({ base, older, later }: Versions, markup: Markup, lost: Lost): boolean {
 	let changed = mergeTaskWords({ base, older, later }, lost);
-	if (markup === "markdown") {
+	if (hasTables(markup)) {
 		if (mergeTableRows({ base, older, later }, lost)) changed = true;
 		if (mergeTableHeads({ base, older, later }, lost)) changed = true;
 	}
@@ -98,8 +142,7 @@ export function mergeStatements({ base, older, later }: Versions, markup: Markup
 		const l = inLater.get(subject);
 		const b = inBase.get(subject);
 		if (o === null || l === undefined || l === null || b === null) continue;
-		// Two new lines with one word before the colon may be two things.
-		if (b === undefined && subject.startsWith("field ")) continue;
+		if (b === undefined && ofOldLines.test(subject)) continue;
 		const isTask = subject.startsWith("task ");
 		if (o.statement.says === l.statement.says && (!isTask || b === undefined || b.statement.says === o.statement.says)) continue;
 		// A property that one side alone changed is merged as any other line.
@@ -127,15 +170,17 @@ function statements(units: readonly Unit[], markup: Markup): Found {
 	const found: Found = new Map();
 	for (const [index, { text, block }] of units.entries()) {
 		if (block !== null) continue;
-		const next = markup === "markdown" ? units[index + 1] : undefined;
-		const state = markup === "org" ? orgTask(text) : null;
+		const next = units[index + 1]?.block === null ? units[index + 1]!.text : undefined;
 		const statement =
-			state ??
+			(markup === "org" ? orgTask(text) : null) ??
 			task(text) ??
+			plainTask(text) ??
 			property(text, markup) ??
-			(markup === "markdown" ? definition(text) : null) ??
+			(markup === "markdown" ? definition(text) : markup === "restructured" ? restructuredDefinition(text) : null) ??
+			(hasTables(markup) ? tableHead(text, next) : null) ??
+			title(text, next, markup) ??
 			field(text) ??
-			tableHead(text, next?.block === null ? next.text : undefined);
+			stamped(text);
 		if (statement !== null) found.set(statement.subject, found.has(statement.subject) ? null : { index, statement });
 	}
 	return found;
