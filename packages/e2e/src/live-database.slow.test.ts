@@ -1,16 +1,16 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { until } from "@robust-sync/git/fixtures/scratch";
+import { ask, DatabaseShell, sqliteIsInstalled } from "./fixture/database.ts";
 import { World } from "./fixture/world.ts";
 
 let world: World;
-let database: ChildProcess | undefined;
+let database: DatabaseShell | undefined;
 beforeEach(() => {
 	world = new World("database");
 });
 afterEach(async () => {
-	database?.kill("SIGKILL");
+	await database?.kill();
 	database = undefined;
 	await world.remove();
 });
@@ -26,39 +26,17 @@ function pathWithoutSqlite(): string {
 	return directory;
 }
 
-function sqliteIsInstalled(): boolean {
-	try {
-		execFileSync("sqlite3", ["--version"], { stdio: "ignore" });
-		return true;
-	} catch {
-		return false;
-	}
-}
-
 /** A program that has a database open and runs statements on request. */
-function shellOn(file: string): (sql: string) => Promise<void> {
-	const shell = spawn("sqlite3", [file], { stdio: ["pipe", "pipe", "inherit"] });
+function shellOn(file: string): (sql: string) => Promise<string> {
+	const shell = new DatabaseShell(file);
 	database = shell;
-	let said = "";
-	shell.stdout.on("data", (chunk: Buffer) => {
-		said += chunk;
-	});
-	let mark = 0;
-	return async (sql) => {
-		mark++;
-		shell.stdin.write(`${sql}\nselect 'mark ${mark}';\n`);
-		await until(() => said.includes(`mark ${mark}\n`), sql);
-	};
+	return async (sql) => await shell.run(sql);
 }
 
 async function endShell(): Promise<void> {
-	const closed = new Promise((resolve) => database?.once("close", resolve));
-	database?.stdin?.end();
-	await closed;
+	await database?.end();
 	database = undefined;
 }
-
-const ask = (file: string, sql: string) => execFileSync("sqlite3", [file, sql], { encoding: "utf8" });
 
 /** Two nodes with the same database, and a shell on helios that has read it and keeps it open. */
 async function openOnHelios(mode: string) {
@@ -129,27 +107,17 @@ describe("an SQLite database that a program has open", () => {
 	test("database: open, the sqlite3 program is there → a consistent copy, never torn", async () => {
 		if (!sqliteIsInstalled()) return;
 		const [helios, chad] = await world.pair();
-		const shell = spawn("sqlite3", [helios.path("memory.db")], { stdio: ["pipe", "pipe", "inherit"] });
-		database = shell;
-		let said = "";
-		shell.stdout.on("data", (chunk: Buffer) => {
-			said += chunk;
-		});
-		const ask = async (sql: string, mark: string) => {
-			shell.stdin.write(`${sql}\nselect '${mark}';\n`);
-			await until(() => said.includes(mark), mark);
-		};
-		await ask("pragma journal_mode=wal; create table t(x); insert into t values('first');", "made");
-		await ask("begin; insert into t values('uncommitted');", "begun");
+		const run = shellOn(helios.path("memory.db"));
+		await run("pragma journal_mode=wal; create table t(x); insert into t values('first');");
+		await run("begin; insert into t values('uncommitted');");
 		expect(fs.existsSync(helios.path("memory.db-wal"))).toBe(true);
 		expect((await helios.once()).skipped).toEqual([]);
 		await chad.once();
-		const rows = () => execFileSync("sqlite3", [chad.path("memory.db"), "select x from t; pragma integrity_check;"], { encoding: "utf8" });
+		const rows = () => ask(chad.path("memory.db"), "select x from t; pragma integrity_check;");
 		expect(rows()).toBe("first\nok\n");
 		expect(chad.exists("memory.db-wal")).toBe(false);
-		await ask("commit;", "committed");
-		shell.stdin.end();
-		await new Promise((resolve) => shell.once("close", resolve));
+		await run("commit;");
+		await endShell();
 		await helios.once();
 		await chad.once();
 		expect(rows()).toBe("first\nuncommitted\nok\n");

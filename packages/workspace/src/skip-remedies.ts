@@ -10,6 +10,7 @@ export const skipRemedies: Readonly<Record<SkippedFile["reason"], string>> = {
 	"special-file": "a device, socket or pipe holds nothing that could be synced: move it elsewhere, or add it to .gitignore",
 	secret: "it holds a secret: remove it from the file, or, if it may be published, robust-sync --allow-secret PATH",
 	"forget-refused": "a map of what is to be forgotten is not applied here: give all nodes the same HEARTBEAT_KEY, or remove the file",
+	"forget-waits": "it still has what was forgotten: close the program that has it open, or make it writable",
 	"refused-by-hub": "the hub refuses it: change or remove the file, or allow it there",
 	"live-database": "a program has the database open: it is synced once the program closes it, or at once where sqlite3 is installed",
 };

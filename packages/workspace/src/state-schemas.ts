@@ -29,6 +29,7 @@ export const skipReasons = [
 	"refused-by-hub",
 	"secret",
 	"forget-refused",
+	"forget-waits",
 	...holdReasons,
 ] as const satisfies readonly string[];
 export const errorCodes = [

@@ -22,14 +22,16 @@ test.each<[string, string, string | null, boolean, boolean]>([
 	["database that is not open", `${magic}x`, null, false, false],
 	["database that a program has open", `${magic}x`, null, true, true],
 	["database with a write-ahead log", `${magic}x`, "-wal", false, true],
-	["database with a journal", `${magic}x`, "-journal", false, true],
+	["database with a journal", `${magic}x`, "-journal", false, false],
+	["database with unfinished work in a journal", `${magic}x`, "-journal hot", false, true],
 	["database with another file beside it", `${magic}x`, "-log", false, false],
 	["other file that a program has open", "x", "-wal", true, false],
 	["file shorter than a header", "SQLite", "-wal", true, false],
 ])("open databases: %s → %s", (_what, content, companion, opened, expected) => {
 	const file = scratch.path("a.db");
 	fs.writeFileSync(file, content);
-	if (companion !== null) fs.writeFileSync(`${file}${companion}`, "");
+	const [suffix, isHot] = companion?.split(" ") ?? [];
+	if (suffix !== undefined) fs.writeFileSync(`${file}${suffix}`, isHot ? Buffer.from("d9d505f920a163d700", "hex") : "");
 	if (opened) descriptor = fs.openSync(file, "r");
 	const isOpen = (name: string) => {
 		const found = peek(diskFiles, Buffer.from(scratch.path(name)));

@@ -1,4 +1,4 @@
-import type { FileStats, Files } from "@robust-sync/system/files";
+import { type FileStats, type Files, O_NOFOLLOW, O_RDONLY } from "@robust-sync/system/files";
 import type { Found } from "./on-disk.ts";
 
 // The files that programs have open, from proc(5). Only root sees processes of other users; without /proc none is seen.
@@ -59,6 +59,39 @@ export function openFilesBelow(files: Files, directories: readonly (string | Buf
 	return [...found];
 }
 
+const beside = (file: Buffer, suffix: string) => Buffer.concat([file, Buffer.from(suffix)]);
+
+/** A rollback journal without this at its start was brought to an end: `journal_mode=persist` leaves it there (fileformat2.html, section 3). */
+const journalMagic = Buffer.from("d9d505f920a163d7", "hex");
+
+/** Whether a rollback journal is one of unfinished work. */
+export function isHot(files: Files, journal: Buffer): boolean {
+	const stats = files.lstatIfThere(journal);
+	if (stats === null) return false;
+	try {
+		return !stats.isFile() || firstBytes(files, journal, journalMagic.length).equals(journalMagic);
+	} catch {
+		return true;
+	}
+}
+
+function firstBytes(files: Files, file: Buffer, count: number): Buffer {
+	const descriptor = files.open(file, O_RDONLY | O_NOFOLLOW);
+	try {
+		const content = Buffer.alloc(count);
+		return content.subarray(0, files.read(descriptor, content));
+	} finally {
+		files.close(descriptor);
+	}
+}
+
+/** Whether a file is an SQLite database that a program has open right now. @throws the file system's error, but not where there is no file */
+export function isDatabaseOpen(files: Files, file: Buffer): boolean {
+	const stats = files.lstatIfThere(file);
+	if (stats === null || !stats.isFile()) return false;
+	return new OpenDatabases(files).isOpen(file, { content: firstBytes(files, file, sqliteMagic.length), stats });
+}
+
 /** SQLite databases that programs have open, as of one moment or another within a second. */
 export class OpenDatabases {
 	readonly #files: Files;
@@ -69,11 +102,11 @@ export class OpenDatabases {
 		this.#files = files;
 	}
 
-	/** Whether a file is a database that a program has open, or that has unfinished work beside it (`-wal`, `-journal`). */
+	/** Whether a file is a database that a program has open, or that has unfinished work beside it (`-wal`, a hot `-journal`). */
 	isOpen(file: Buffer, { content, stats }: Found): boolean {
 		if (!stats.isFile() || !content.subarray(0, sqliteMagic.length).equals(sqliteMagic)) return false;
 		try {
-			if (["-wal", "-journal"].some((suffix) => this.#files.lstatIfThere(Buffer.concat([file, Buffer.from(suffix)])) !== null)) return true;
+			if (this.#files.lstatIfThere(beside(file, "-wal")) !== null || isHot(this.#files, beside(file, "-journal"))) return true;
 		} catch {
 			// The name is too long to have anything beside it.
 		}

@@ -148,7 +148,8 @@ export async function viewHeld(context: CycleContext, status: Status, mounted: R
 				// Removed here, changed there: the changed version is placed as soon as possible.
 				if (entry.base === null || !isSameEntry(entry.base, target))
 					next.set(name, { ...entry, base: null, seen: "absent", ...(entry.reason === "guard" ? { approved: true } : {}) });
-			} else if (reasonToSkip(root, name, config.maxFileMb) !== null) next.set(name, { ...entry, seen: null });
+			} else if (context.memory.forget.isWaiting(name) || reasonToSkip(root, name, config.maxFileMb) !== null)
+				next.set(name, { ...entry, seen: null });
 			else toCompare.push({ held: entry, stamp, isStaged });
 		}
 	}

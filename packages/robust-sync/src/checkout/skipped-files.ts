@@ -22,16 +22,21 @@ function startsWith(file: Buffer, magic: Buffer): boolean {
 	}
 }
 
+/** Whether a file begins as an SQLite database does. */
+export function isDatabase(root: string, name: GitPath): boolean {
+	try {
+		return startsWith(fileSystemPath(root, name), sqliteMagic);
+	} catch {
+		return false;
+	}
+}
+
 /** The database that a file belongs to while a program has it open: the file itself, or the database of a `-wal` file. Null: none. */
 export function liveDatabaseOf(root: string, name: GitPath): GitPath | null {
 	const companion = gitPathIfAllowed(/^(.*)-(wal|journal|shm)$/s.exec(name)?.[1] ?? "");
 	const database = companion !== null && exists(root, companion) ? companion : name;
 	if (!exists(root, `${database}-wal`) && !exists(root, `${database}-journal`)) return null;
-	try {
-		return startsWith(fileSystemPath(root, database), sqliteMagic) ? database : null;
-	} catch {
-		return null;
-	}
+	return isDatabase(root, database) ? database : null;
 }
 
 /** The reason why a path cannot be committed now; null: it can (also a deleted one, which is a change like any other). */

@@ -8,8 +8,10 @@ import { findLateWrites } from "../checkout/rescue.ts";
 import { refusedPath } from "../checkout/skipped-files.ts";
 import { type CycleContext, integrateContext } from "../context/cycle-context.ts";
 import { finishHub } from "../forget/clean-hub.ts";
+import { finishWaiting } from "../forget/finish-waiting.ts";
 import { forgetSkipped } from "../forget/forget-state.ts";
 import { applyFetched, prefetchWithoutForgotten } from "../forget/forgotten-upstream.ts";
+import { waitingSkipped } from "../forget/waiting-files.ts";
 import { collectOutbox, confirmDelivered, markCommitted } from "../outbox/outbox.ts";
 import { refusedFiles, refusedSkipped } from "../remote/refused-files.ts";
 import { knownTip, nameUnbornBranch, requireRemote, syncedBranch } from "../remote/upstream.ts";
@@ -42,6 +44,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	requireRemote(context);
 	await nameUnbornBranch(context);
 	await applyFetched(context);
+	await finishWaiting(context);
 	progress.checkedOut.push(...(await keepExcluded(context)));
 
 	let noteScan: (isToPush: boolean) => void = () => undefined;
@@ -139,6 +142,7 @@ async function record(
 		...refusedSkipped(context),
 		...secretSkipped(context),
 		...forgetSkipped(memory.forget),
+		...waitingSkipped(context),
 		...ownTrackedFiles(context),
 		...lateSkipped,
 	]);

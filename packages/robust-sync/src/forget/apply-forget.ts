@@ -27,8 +27,9 @@ import { cleanLinkedTrees } from "./linked-trees.ts";
 import { shallowRemedy } from "./make-map.ts";
 import { type Rewritten, rewriteAll } from "./rewrite-all.ts";
 import { rewriteGitFiles, rewriteRefs } from "./rewrite-refs.ts";
-import { type Scrub, scrubBackup, scrubFiles, scrubIds } from "./scrub-files.ts";
-import { withoutValues } from "./value.ts";
+import { type Scrub, scrubBackup, scrubFiles, scrubIds, scrubLogs } from "./scrub-files.ts";
+import { withoutValues, withoutValuesInPlace } from "./value.ts";
+import { readWaiting, writeWaiting } from "./waiting-files.ts";
 import { cleanWorkingCopies, removeWorkingCopies, rewriteIndex } from "./working-copies.ts";
 
 /** The result of applying maps. */
@@ -57,7 +58,7 @@ async function refuseOtherChanges(
 }
 
 /** Texts, saved versions, kept files, messages and logs of this node, outside of the working tree. */
-function scrubOwnFiles({ repository, paths }: CycleContext, scrub: Scrub): number {
+export function scrubOwnFiles({ repository, paths }: CycleContext, scrub: Scrub): number {
 	let count = 0;
 	const mounts = [...mountPointsBelow(repository.root)];
 	for (const name of listBackupNames(paths)) {
@@ -65,8 +66,8 @@ function scrubOwnFiles({ repository, paths }: CycleContext, scrub: Scrub): numbe
 		const onMounts = mounts.map((mount) => backupsOnMount(repository.root, mount, name).toString());
 		count += scrubBackup(directory, [directory, ...onMounts], scrub);
 	}
-	for (const directory of [paths.backups, paths.conflicts, paths.pending, paths.versions, paths.logs])
-		count += scrubFiles(directory, scrub);
+	for (const directory of [paths.backups, paths.conflicts, paths.pending, paths.versions]) count += scrubFiles(directory, scrub);
+	count += scrubLogs(paths.logs, scrub);
 	scrubIds(paths.conflicts, scrub, (file) => file.endsWith("/manifest.json"));
 	const isState = (file: string) => path.dirname(file) === paths.sync && file.endsWith(".json") && file !== paths.forgetState;
 	scrubIds(paths.sync, scrub, isState);
@@ -98,7 +99,11 @@ const collectorWaitMs = 10_000;
 const inUse = () => new SyncError("INTERNAL", "another process refers to what is being forgotten: it is tried again with the next cycle");
 
 /** Removes the listed objects. @param without names of packs that have none of them @throws SyncError if they are still needed */
-async function dropListed({ repository, log }: CycleContext, list: Unneeded, without: ReadonlySet<string> = new Set()): Promise<void> {
+export async function dropListed(
+	{ repository, log }: CycleContext,
+	list: Unneeded,
+	without: ReadonlySet<string> = new Set(),
+): Promise<void> {
 	const { kind, elsewhere } = await dropObjects(repository, list, { without, waitMs: collectorWaitMs });
 	if (kind === "needed") throw inUse();
 	if (kind === "busy")
@@ -140,7 +145,11 @@ export async function applyForget(
 	faultPoint("forget-noted");
 	log.info(`forgetting: ${maps.length} maps, ${rewritten.blobs.size} blobs, ${rewritten.commits.size} commits`);
 	const gone = fresh.flatMap((map) => map.paths.map((one) => one.path));
-	const onDisk = await cleanWorkingCopies(context, values);
+	const { replaced: onDisk, waiting } = await cleanWorkingCopies(context, values);
+	// The value can be derived only now.
+	const waits = readWaiting(repository);
+	if (waiting.size > 0)
+		writeWaiting(context, { values: new Map([...waits.values, ...values]), paths: new Map([...waits.paths, ...waiting]) });
 	await removeWorkingCopies(context, gone);
 	faultPoint("forget-files");
 	lock.assertHeld();
@@ -151,6 +160,7 @@ export async function applyForget(
 	faultPoint("forget-refs");
 	const scrubOf = (removed: ReadonlySet<Oid>): Scrub => ({
 		clean: (content) => withoutValues(content, values),
+		cleanInPlace: (content) => withoutValuesInPlace(content, values),
 		replacement: (oid) => replaced(oid) ?? (removed.has(oid) ? blobId(repository, nothing) : undefined),
 		blobId: (content) => blobId(repository, content),
 		instead: (oid) => (removed.has(oid) ? nothing : null),
@@ -170,11 +180,11 @@ export async function applyForget(
 	await rewriteGitFiles(repository, scrub);
 	faultPoint("forget-scrubbed");
 	const dropped = new OidSet(idLengthOf(store), [], rewritten.dropped.size + onDisk.size);
-	for (const oids of [rewritten.dropped, onDisk])
+	for (const oids of [rewritten.dropped, onDisk.keys()])
 		for (const oid of oids) if (!rewritten.removed.has(oid) || removed.has(oid)) dropped.add(oid);
 	// Its history was examined, and has nothing of it. Of an old version that was only in the working tree that is not known.
 	const tip = commits.get(at.tip) ?? at.tip;
-	const isExamined = !removesPaths(maps) && rewritten.isClean(tip) && [...onDisk].every((oid) => rewritten.blobs.has(oid));
+	const isExamined = !removesPaths(maps) && rewritten.isClean(tip) && [...onDisk.keys()].every((oid) => rewritten.blobs.has(oid));
 	const clean = isExamined ? [tip] : [];
 	// A ref, reflog or index that another process made meanwhile may keep the others: they have no forgotten content.
 	const isForgotten = (oid: Oid) => commits.has(oid) || (blobs.has(oid) && !rewritten.removed.has(oid));

@@ -24,7 +24,7 @@ export const nextSteps: Readonly<Record<Place["where"], string>> = {
 		"→ forget it: robust-sync --forget-value FILE; if that finds nothing, no commit has it any more: robust-sync --stop, then git gc --prune=now",
 	hub: "→ forget it: robust-sync --forget-value FILE; if that finds nothing, on the hub, while no node pushes (robust-sync --pause): git reflog expire --expire=now --all && git gc --prune=now",
 	mirror: "→ the same as on the hub, or empty the mirror: it gets the new history",
-	git: "→ the index follows the files; edit any other file by hand",
+	git: "→ robust-sync/forget-waiting.json goes when the file that it waits for was cleaned (robust-sync --status); the index follows the files; edit any other file by hand",
 	ref: "→ rename the branch (git branch -m), delete the tag (git tag -d), and delete both on the hub (git push --delete)",
 };
 

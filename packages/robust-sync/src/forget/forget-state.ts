@@ -1,12 +1,14 @@
 import fs from "node:fs";
 import path from "node:path";
-import { idLengthOf, type Oid, OidSet, type Repository } from "@robust-sync/git";
+import { type GitPath, idLengthOf, type Oid, OidSet, type Repository } from "@robust-sync/git";
 import { writeAtomicSync } from "@robust-sync/system/atomic-write";
 import { readState, type SkippedFile, type WorkspacePaths } from "@robust-sync/workspace";
 import * as z from "zod/mini";
 import type { KnownMaps } from "./find-maps.ts";
 import type { ForgetMap } from "./forget-map.ts";
 import type { MadeHistory, Rewritten } from "./rewrite-all.ts";
+import { withoutValues } from "./value.ts";
+import { nothingWaits, type WaitingFiles } from "./waiting-files.ts";
 
 const objectId = z.string().check(z.regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/));
 const mapId = z.string().check(z.regex(/^[0-9a-f]{12}$/));
@@ -49,6 +51,9 @@ export class ForgetMemory {
 	refused: readonly { readonly path: string; readonly reason: string }[] = [];
 	/** The maps of the hub's tip and of this node, when they were last read. */
 	current: readonly ForgetMap[] = [];
+	/** Files that still have forgotten values, when they were last read, and when this was tried to change (`now`). */
+	waiting: WaitingFiles = nothingWaits;
+	triedAt = Number.NEGATIVE_INFINITY;
 	/** Whether a command forgets, which cleans the hub at its end. */
 	isCommand = false;
 	/** Maps whose old objects are on no hub of this machine, or that cannot be removed there. */
@@ -57,6 +62,16 @@ export class ForgetMemory {
 	made: MadeHistory | null = null;
 	/** The result of applying that map; null: none. */
 	applied: Rewritten | null = null;
+
+	/** Whether a file must not be published, because it waits to be cleaned. */
+	isWaiting(name: GitPath): boolean {
+		return this.waiting.paths.has(name);
+	}
+
+	/** A content that may be published: a copy of a database whose file waits. */
+	withoutWaiting(content: Buffer): Buffer {
+		return withoutValues(content, this.waiting.values);
+	}
 
 	/** The keys may be other ones: maps are examined again. */
 	keysChanged(): void {

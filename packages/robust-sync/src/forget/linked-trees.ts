@@ -1,11 +1,13 @@
 import { isUtf8 } from "node:buffer";
 import fs from "node:fs";
 import path from "node:path";
-import { displayPath, fileSystemPath, type Oid, Repository, textBytes } from "@robust-sync/git";
+import { displayPath, fileSystemPath, type Oid, openFilesBelow, Repository, textBytes } from "@robust-sync/git";
 import { isWithin } from "@robust-sync/resolve";
 import { textOfBytes } from "@robust-sync/service/exact-operands";
+import { diskFiles } from "@robust-sync/system/disk-files";
 import type { CycleContext } from "../context/cycle-context.ts";
-import { type Scrub, scrubFile } from "./scrub-files.ts";
+import { contentOfFile, type Scrub, scrubFile } from "./scrub-files.ts";
+import { isLive } from "./waiting-files.ts";
 import { rewriteIndex, workingFiles } from "./working-copies.ts";
 
 /** The directories of git for other working trees, with the `.git` file of each, as text for `textBytes`. */
@@ -65,13 +67,20 @@ export async function cleanLinkedTrees(
 		);
 	for (const tree of linkedTrees(repository)) {
 		const files = await workingFiles(tree);
+		const open = new Set(openFilesBelow(diskFiles, [tree.root]));
 		for (const oid of await rewriteIndex(tree, replaced, gone)) left.add(oid);
 		for (const name of files) {
 			const isGone = gone.some((one) => isWithin(name, one));
 			const file = fileSystemPath(tree.root, name);
 			if (isGone && fs.existsSync(file))
 				log.warn(`${JSON.stringify(path.join(tree.root, displayPath(name)))} is in another working tree: remove it there`);
-			else if (!isGone) scrubFile(file, scrub);
+			else if (!isGone && isLive(tree.root, name)) {
+				const content = contentOfFile(file);
+				if (content !== null && scrub.clean(content) !== content)
+					log.warn(
+						`${JSON.stringify(path.join(tree.root, displayPath(name)))} is in another working tree, and a program has the database open: it still has forgotten content; close the program, and take it out there`,
+					);
+			} else if (!isGone) scrubFile(file, scrub, open.has(name));
 		}
 	}
 	return left;

@@ -5,6 +5,7 @@ import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { filesBelow, type Scrub, scrubBackup, scrubFiles } from "./scrub-files.ts";
 
 const scrub: Scrub = {
+	cleanInPlace: (content) => Buffer.from(content.toString("latin1").replaceAll("value", "+++++"), "latin1"),
 	clean: (content) => Buffer.from(content.toString("latin1").replaceAll("value", "*****"), "latin1"),
 	replacement: () => undefined,
 	blobId: (content) => blobOid(content, "sha1"),

@@ -7,6 +7,8 @@ import { textOfBytes } from "@robust-sync/service/exact-operands";
 export interface Scrub {
 	/** The same content without values; the argument itself if it holds none. */
 	clean(content: Buffer): Buffer;
+	/** The same with the length kept, for a file that a program may have open. */
+	cleanInPlace(content: Buffer): Buffer;
 	/** The replacement of an object; absent: it stays. */
 	replacement(oid: Oid): Oid | undefined;
 	/** The id of a content as a blob. */
@@ -47,16 +49,31 @@ export function contentOfFile(name: string | Buffer): Buffer | null {
 	}
 }
 
-/** In place, so that a process that appends to it can continue. */
-function overwrite(name: string | Buffer, content: Buffer): void {
+/** The ranges in which two contents of the same length differ. */
+function* differences(one: Buffer, other: Buffer): Generator<{ start: number; end: number }> {
+	for (let at = 0; at < one.length; at++) {
+		if (one[at] === other[at]) continue;
+		const start = at;
+		while (at < one.length && one[at] !== other[at]) at++;
+		yield { start, end: at };
+	}
+}
+
+/**
+ * In place, so that a process that appends to it can continue.
+ * @param before its content when it was read: of the same length, only what differs is written, and what a process adds meanwhile stays
+ */
+function overwrite(name: string | Buffer, content: Buffer, before?: Buffer): void {
 	const file = rawName(name);
 	const { mode } = fs.lstatSync(file);
 	const isReadOnly = (mode & 0o200) === 0;
 	if (isReadOnly) fs.chmodSync(file, mode | 0o200);
 	const descriptor = fs.openSync(file, fs.constants.O_RDWR | fs.constants.O_NOFOLLOW);
 	try {
-		for (let at = 0; at < content.length; ) at += fs.writeSync(descriptor, content, at, content.length - at, at);
-		fs.ftruncateSync(descriptor, content.length);
+		const isInPlace = before?.length === content.length;
+		for (const { start, end } of isInPlace ? differences(before, content) : [{ start: 0, end: content.length }])
+			for (let at = start; at < end; ) at += fs.writeSync(descriptor, content, at, end - at, at);
+		if (!isInPlace) fs.ftruncateSync(descriptor, content.length);
 		fs.fsyncSync(descriptor);
 	} finally {
 		fs.closeSync(descriptor);
@@ -69,24 +86,34 @@ export function withNewIds(text: string, scrub: Pick<Scrub, "replacement">): str
 	return text.replace(/\b(?:[0-9a-f]{64}|[0-9a-f]{40})\b/g, (oid) => scrub.replacement(oid) ?? oid);
 }
 
-function scrubbed(content: Buffer, scrub: Scrub): Buffer {
-	return scrub.instead(scrub.blobId(content)) ?? scrub.clean(content);
+function scrubbed(content: Buffer, scrub: Scrub, isInPlace = false): Buffer {
+	return scrub.instead(scrub.blobId(content)) ?? (isInPlace ? scrub.cleanInPlace(content) : scrub.clean(content));
 }
 
-/** Saved versions, kept files, waiting messages, logs. @returns the number of changed files @throws the file system's error */
+/** Saved versions, kept files, waiting messages. @returns the number of changed files @throws the file system's error */
 export function scrubFiles(directory: string, scrub: Scrub, skips: (file: string) => boolean = () => false): number {
 	let count = 0;
 	for (const file of filesBelow(directory, skips)) if (scrubFile(file, scrub)) count++;
 	return count;
 }
 
-/** One file or link, in place. @returns whether it was changed @throws the file system's error */
-export function scrubFile(file: string | Buffer, scrub: Scrub): boolean {
+/** Logs, to which processes append: with their lengths kept. @returns as {@link scrubFiles} */
+export function scrubLogs(directory: string, scrub: Scrub): number {
+	let count = 0;
+	for (const file of filesBelow(directory)) if (scrubFile(file, scrub, true)) count++;
+	return count;
+}
+
+/**
+ * One file or link, in place.
+ * @param isOpen whether a program may have it open: then it keeps its length @returns whether it was changed @throws the file system's error
+ */
+export function scrubFile(file: string | Buffer, scrub: Scrub, isOpen = false): boolean {
 	const content = contentOfFile(file);
 	if (content === null) return scrubLink(rawName(file), scrub);
-	const cleaned = scrubbed(content, scrub);
+	const cleaned = scrubbed(content, scrub, isOpen);
 	if (cleaned === content || cleaned.equals(content)) return false;
-	overwrite(file, cleaned);
+	overwrite(file, cleaned, content);
 	return true;
 }
 
@@ -133,10 +160,11 @@ export function scrubBackup(directory: string, kept: readonly string[], scrub: S
 			if (root === directory && /^manifest(?:-\d+)?\.json$/.test(path.relative(root, file))) continue;
 			const content = contentOfFile(file);
 			if (content === null) continue;
-			const cleaned = scrubbed(content, scrub);
+			// A program that had it open before it was replaced still has.
+			const cleaned = scrubbed(content, scrub, true);
 			if (cleaned === content || cleaned.equals(content)) continue;
 			const before = fs.lstatSync(textBytes(file));
-			overwrite(file, cleaned);
+			overwrite(file, cleaned, content);
 			changed.set(path.relative(root, file), { before, after: fs.lstatSync(textBytes(file)) });
 			count++;
 		}

@@ -148,10 +148,10 @@ export function base64Parts(value: Buffer): Buffer[] {
 /**
  * A content with placeholders for the value, wherever it is; itself where it is nowhere. One that is not text keeps its length, and every other
  * byte its place. A pure function.
+ * @param isFixed whether it does
  */
-export function withoutValue(content: Buffer, forms: Forms): Buffer {
+export function withoutValue(content: Buffer, forms: Forms, isFixed = hasFixedPlaces(content)): Buffer {
 	if (!holds(content, forms)) return content;
-	const isFixed = hasFixedPlaces(content);
 	const cleaned = withoutWritten(content, forms, isFixed);
 	const sized = isFixed ? (bytes: number) => placeholderFor(forms.id, brokenKind, bytes) : undefined;
 	const unbroken = forms.broken === null ? cleaned : withoutBroken(cleaned, forms.broken, sized);
@@ -296,7 +296,12 @@ function formsOfAll(values: Values): readonly Forms[] {
 export const holdsAny = (content: Buffer, values: Values): boolean => formsOfAll(values).some((forms) => holds(content, forms));
 
 /** A content without any of some values, as one forgetting after the other makes it; itself where it has none. */
-export const withoutValues = (content: Buffer, values: Values): Buffer => formsOfAll(values).reduce(withoutValue, content);
+export const withoutValues = (content: Buffer, values: Values): Buffer =>
+	formsOfAll(values).reduce((rest, forms) => withoutValue(rest, forms), content);
+
+/** The same with the length kept, whatever it is: a program that has the file open continues at the place where it was. */
+export const withoutValuesInPlace = (content: Buffer, values: Values): Buffer =>
+	formsOfAll(values).reduce((rest, forms) => withoutValue(rest, forms, true), content);
 
 /**
  * The values that were replaced, from a content and its cleaned version. Null: the second is not the first with placeholders for one value of

@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import fs from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import {
+	displayPath,
 	fileSystemPath,
 	type GitPath,
 	gitPathBytes,
@@ -18,10 +19,13 @@ import {
 } from "@robust-sync/git";
 import { isOwnPath, isWithin } from "@robust-sync/resolve";
 import { formatSize } from "@robust-sync/system/format-size";
+import type { HoldReason } from "@robust-sync/workspace";
 import { replaceOnDisk } from "../checkout/replace-on-disk.ts";
+import { liveDatabaseOf } from "../checkout/skipped-files.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { blobId } from "./find-maps.ts";
 import { type Values, withoutValues } from "./value.ts";
+import { databaseBeside, removeBesideDatabase } from "./waiting-files.ts";
 
 /** Bytes of the working tree in memory at once. */
 const batchBytes = 32 * 1_048_576;
@@ -40,14 +44,28 @@ export async function workingFiles(repository: Repository, below: readonly strin
 	return [...new Set(parseGitPathList(stdout))].filter((name) => isBelow(name) && !isOwnPath(name));
 }
 
+/** The result of cleaning working copies. */
+export interface CleanedCopies {
+	/** Old blobs of files that had a value, with the cleaned ones. */
+	readonly replaced: ReadonlyMap<Oid, Oid>;
+	/** Files that still have one, or whose programs have one still to write, and the obstacles. */
+	readonly waiting: ReadonlyMap<GitPath, HoldReason>;
+}
+
 /**
- * Replaces values in the files of the working tree, as a person would, by an exchange that keeps the old file, which is cleaned later.
- * @returns their old blobs @throws GitError, the file system's error
+ * Replaces values in the files of the working tree, as a person would, by an exchange that keeps the old file, which is cleaned later. A database that a
+ * program has open stays, and what SQLite writes beside it.
+ * @param names only these files; absent: all @throws GitError, the file system's error
  */
-export async function cleanWorkingCopies(context: CycleContext, values: Values): Promise<Set<Oid>> {
+export async function cleanWorkingCopies(context: CycleContext, values: Values, names?: readonly GitPath[]): Promise<CleanedCopies> {
 	const { repository, paths, log } = context;
-	const before = new Set<Oid>();
-	if (values.size === 0) return before;
+	const replaced = new Map<Oid, Oid>();
+	const waiting = new Map<GitPath, HoldReason>();
+	if (values.size === 0) return { replaced, waiting };
+	const wait = (name: GitPath, reason: HoldReason) => {
+		log.warn(`${JSON.stringify(displayPath(name))} cannot be replaced now (${reason}): it still has forgotten content`);
+		waiting.set(name, reason);
+	};
 	for (let round = 1; round <= maxRounds; round++) {
 		let changed = 0;
 		let batch: { path: GitPath; mode: string; content: Buffer; replaces: Buffer }[] = [];
@@ -65,12 +83,13 @@ export async function cleanWorkingCopies(context: CycleContext, values: Values):
 				after: { mode, oid: stored[2 * index] as Oid },
 			}));
 			const { held } = await replaceOnDisk(context, changes, false);
-			for (const { path: name } of held) log.warn(`${JSON.stringify(name)} cannot be replaced: it still has forgotten content`);
+			for (const { path: name, obstacle } of held) wait(name, obstacle);
 			batch = [];
 			bytes = 0;
 		};
 		let visited = 0;
-		for (const name of await workingFiles(repository)) {
+		for (const name of names ?? (await workingFiles(repository))) {
+			if (waiting.has(name)) continue;
 			// Timers, such as that of the lock, run meanwhile.
 			if (++visited % filesAtOnce === 0) await setImmediate();
 			let file: ReturnType<typeof readDiskFile>;
@@ -88,8 +107,13 @@ export async function cleanWorkingCopies(context: CycleContext, values: Values):
 			if (file === null) continue;
 			const content = withoutValues(file.content, values);
 			if (content === file.content || content.equals(file.content)) continue;
+			const database = databaseBeside(repository.root, name, file.content);
+			if (database !== null) {
+				for (const one of [name, database]) if (!waiting.has(one)) wait(one, "live-database");
+				continue;
+			}
 			changed++;
-			before.add(blobId(repository, file.content));
+			replaced.set(blobId(repository, file.content), blobId(repository, content));
 			if (file.mode === "120000") {
 				const link = fileSystemPath(repository.root, name);
 				fs.unlinkSync(link);
@@ -103,7 +127,7 @@ export async function cleanWorkingCopies(context: CycleContext, values: Values):
 		await flush();
 		if (changed === 0) break;
 	}
-	return before;
+	return { replaced, waiting };
 }
 
 /** Removes files of the working tree at, and below, some paths. Ignored ones stay. @throws GitError, the file system's error */
@@ -114,7 +138,9 @@ export async function removeWorkingCopies({ repository }: CycleContext, paths: r
 		const file = fileSystemPath(repository.root, name);
 		// A directory is another repository in this one, which is not part of the history.
 		if (fs.lstatSync(file, { throwIfNoEntry: false })?.isDirectory()) continue;
+		const isInUse = liveDatabaseOf(repository.root, name) === name;
 		fs.rmSync(file, { force: true, recursive: false });
+		if (isInUse) removeBesideDatabase(file);
 		for (let above = parentOf(name); above !== null; above = parentOf(above)) {
 			try {
 				fs.rmdirSync(fileSystemPath(repository.root, above));

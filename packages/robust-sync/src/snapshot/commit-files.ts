@@ -89,8 +89,9 @@ function isElsewhere(root: string, name: GitPath, seen: Map<GitPath, boolean>): 
 type Content = Pick<DiskFile, "mode" | "content" | "oid">;
 
 /** The file's entry, as git would store it; null: none; undefined: it cannot be committed directly. @param limit bytes */
-function contentAt({ repository, config }: CycleContext, name: GitPath, limit: number): Content | null | undefined {
-	if (reasonToSkip(repository.root, name, config.maxFileMb) !== null) return undefined;
+function contentAt(context: CycleContext, name: GitPath, limit: number): Content | null | undefined {
+	const { repository, config, memory } = context;
+	if (memory.forget.isWaiting(name) || reasonToSkip(repository.root, name, config.maxFileMb) !== null) return undefined;
 	try {
 		const stats = lstatIfThere(fileSystemPath(repository.root, name));
 		if (stats !== null && (stats.isDirectory() || stats.size > limit)) return undefined;

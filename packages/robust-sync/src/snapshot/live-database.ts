@@ -50,7 +50,7 @@ export async function copyLiveDatabases(
 		try {
 			// sqlite3 accepts neither a name that is not UTF-8, nor a quote in our own path.
 			if (Buffer.from(text).equals(file) && !copy.includes("'") && (await backUp(text, copy))) {
-				copies.push({ path: name, content: fs.readFileSync(copy), mode: fileMode(fs.lstatSync(file)) });
+				copies.push({ path: name, content: memory.forget.withoutWaiting(fs.readFileSync(copy)), mode: fileMode(fs.lstatSync(file)) });
 				memory.databaseCopiedAt.set(name, now());
 			} else failed.push(name);
 		} finally {

@@ -15,7 +15,7 @@ import { isOwnPath } from "@robust-sync/resolve";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { neverCommitted, type SkippedFile } from "@robust-sync/workspace";
 import { type HeldView, mountsNow, viewHeld } from "../checkout/held.ts";
-import { findSpecialFiles, isStillSpecial, liveDatabaseOf, reasonToSkip, skippedFile } from "../checkout/skipped-files.ts";
+import { findSpecialFiles, isDatabase, isStillSpecial, liveDatabaseOf, reasonToSkip, skippedFile } from "../checkout/skipped-files.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { refusedFiles } from "../remote/refused-files.ts";
 import { findBareLinks, openNestedRepositories } from "./nested-repositories.ts";
@@ -116,7 +116,10 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 			continue;
 		}
 		const reason = reasonToSkip(repository.root, name, config.maxFileMb);
-		if (reason === null) changed.push(name);
+		if (reason === null && memory.forget.isWaiting(name)) {
+			// A copy of it is cleaned. Any other file is reported, and waits.
+			if (isDatabase(repository.root, name) && !held.state.paths.has(name)) databases.add(name);
+		} else if (reason === null) changed.push(name);
 		else if (reason === "live-database") {
 			const database = liveDatabaseOf(repository.root, name) ?? name;
 			// A database that waits for its program has an older version than HEAD.
