@@ -22,6 +22,8 @@ const blank = String.raw`(?:\s|\\{1,3}[nrt])`;
 /** The text between a name and a value that may be without quotes. */
 const assigning = new RegExp(
 	[
+		// An output in the state of Terraform.
+		String.raw`${quote}\s{0,3}:\s{0,3}\{${blank}{0,40}${quote}value${quote}\s{0,3}:\s{0,3}`,
 		// Tags of HTML, XML and property lists, within a row of a table.
 		String.raw`:?(?:</?(?!t(?:r|able|body|head)\b)[a-z][a-z0-9]{0,9}(?:\s[^<>]{0,120})?>:?${blank}{0,40}){1,6}`,
 		String.raw`${closing}(?:${type})?${blank}{0,24}(?::\s{0,3}[>|][-+\d]{0,2}[ \t]{0,8}\r?\n\s{1,24}|:=|=>|->|={1,3}|!={1,2}|:-|:|\?\?=?|\|\|=?|\sor\s)\*{0,2}${blank}{0,24}`,
@@ -154,6 +156,21 @@ function lineAt(text: string, offset: number, at: number): Assigned | null {
 	return line !== null && looksDrawn(line.value, 28) ? line : null;
 }
 
+/** The longest name that is taken for one there. */
+const longestTitle = 32;
+/** A name alone in a line, as in a note or a console, and before it: a sign of a list, other words. */
+const titleHead = /(?:^|\n)[ \t#*>-]{0,8}(?:[A-Za-z0-9_.-]{1,24} ){0,4}[A-Za-z0-9_.-]{0,48}$/;
+const nextLine = /[*_]{0,2}[ \t]{0,4}\r?\n(?:[ \t]{0,4}\r?\n)?[ \t>]{0,8}`{0,1}(?<value>[^\s`"']{12,200})`?(?=[ \t]{0,4}(?:\r?\n|$))/y;
+
+/** The line after a name that is alone in its line. */
+function belowAt(text: string, offset: number, { end, text: name }: SecretName): Assigned | null {
+	// Wrapped base64 has every word at some line end.
+	if (name.length > longestTitle || looksDrawn(name, 10)) return null;
+	if (!titleHead.test(text.slice(Math.max(0, offset - 160), offset))) return null;
+	const below = partAt(nextLine, text, end);
+	return below !== null && looksDrawn(below.value, 28) ? below : null;
+}
+
 /** The value assigned to the secret's name at an offset. Null: there is none. */
 function assignedAt(text: string, offset: number): Assigned | null {
 	const name = secretNameAt(text, offset);
@@ -167,6 +184,8 @@ function assignedAt(text: string, offset: number): Assigned | null {
 		const bare = partAt(barePart, text, at);
 		return (bare && accepted(bare, name, false)) ?? appPasswordAt(text, name, at) ?? lineAt(text, offset, at);
 	}
+	const below = belowAt(text, offset, name);
+	if (below !== null) return below;
 	beside.lastIndex = name.end;
 	if (!beside.test(text)) return null;
 	const at = beside.lastIndex;

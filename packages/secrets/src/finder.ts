@@ -11,8 +11,11 @@ import {
 	unescaped,
 	wideTexts,
 } from "./derived.ts";
+import { foreignRules } from "./foreign-names.ts";
+import { visibleLines } from "./invisible.ts";
 import { type Literal, LiteralFinder } from "./literals.ts";
 import { type OwnSecret, ownRule, spellings } from "./own-secrets.ts";
+import { hashRules } from "./password-hashes.ts";
 import { placedRules } from "./placed.ts";
 import { isPublished } from "./published.ts";
 import { countOf, entropy, isPlaceholder } from "./randomness.ts";
@@ -124,7 +127,7 @@ function everySearched(): Searched {
 }
 
 function prepare(): Searched {
-	const all = [...rules, ...placedRules, ...listRules, assignments];
+	const all = [...rules, ...placedRules, ...foreignRules, ...hashRules, ...listRules, assignments];
 	const literals: Literal[] = [];
 	const ruleOf: number[] = [];
 	for (const [index, { literals: texts, anyCase = false, next }] of all.entries())
@@ -175,6 +178,7 @@ export class SecretFinder {
 		for (const derive of [
 			() => joinedLines(text, ascending(places.lineEnds)),
 			() => unescaped(text, ascending(places.escapes)),
+			() => visibleLines(text, bytes),
 			() => wideTexts(text),
 			() => databaseTexts(bytes),
 			() => places.documents.flatMap((offset) => kubernetesTexts(text, offset)),
