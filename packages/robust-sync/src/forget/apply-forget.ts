@@ -145,7 +145,9 @@ export async function applyForget(
 	faultPoint("forget-noted");
 	log.info(`forgetting: ${maps.length} maps, ${rewritten.blobs.size} blobs, ${rewritten.commits.size} commits`);
 	const gone = fresh.flatMap((map) => map.paths.map((one) => one.path));
-	const { replaced: onDisk, waiting } = await cleanWorkingCopies(context, values);
+	const { commits, tags, blobs, treeInPlace } = rewritten;
+	const inPlace = (oid: Oid) => blobs.get(oid);
+	const { replaced: onDisk, waiting } = await cleanWorkingCopies(context, values, { inPlace });
 	// The value can be derived only now.
 	const waits = readWaiting(repository);
 	if (waiting.size > 0)
@@ -153,7 +155,6 @@ export async function applyForget(
 	await removeWorkingCopies(context, gone);
 	faultPoint("forget-files");
 	lock.assertHeld();
-	const { commits, tags, blobs, treeInPlace } = rewritten;
 	const replaced = (oid: Oid) => commits.get(oid) ?? tags.get(oid) ?? blobs.get(oid) ?? treeInPlace(oid);
 	await rewriteRefs(repository, replaced);
 	await pruneReplaced(context);
@@ -165,7 +166,6 @@ export async function applyForget(
 		blobId: (content) => blobId(repository, content),
 		instead: (oid) => (removed.has(oid) ? nothing : null),
 	});
-	const inPlace = (oid: Oid) => rewritten.blobs.get(oid);
 	const inIndex = await rewriteIndex(repository, inPlace, gone);
 	for (const oid of await cleanLinkedTrees(repository, inPlace, gone, scrubOf(new Set()), log)) inIndex.add(oid);
 	faultPoint("forget-index");

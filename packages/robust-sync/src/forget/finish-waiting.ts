@@ -15,7 +15,7 @@ import { cleanWorkingCopies } from "./working-copies.ts";
 export async function finishWaiting(context: CycleContext): Promise<void> {
 	const { repository } = context;
 	await cleanWaiting(context, async (values, names) => {
-		const { replaced, waiting } = await cleanWorkingCopies(context, values, names);
+		const { replaced, waiting } = await cleanWorkingCopies(context, values, { names });
 		scrubOwnFiles(context, {
 			clean: (content) => withoutValues(content, values),
 			cleanInPlace: (content) => withoutValuesInPlace(content, values),

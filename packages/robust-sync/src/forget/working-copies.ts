@@ -14,6 +14,7 @@ import {
 	type Repository,
 	readDiskFile,
 	readIndexFlags,
+	readObjectsWhole,
 	storeBlobs,
 	writeFlaggedIndexEntries,
 } from "@robust-sync/git";
@@ -55,12 +56,19 @@ export interface CleanedCopies {
 /**
  * Replaces values in the files of the working tree, as a person would, by an exchange that keeps the old file, which is cleaned later. A database that a
  * program has open stays, and what SQLite writes beside it.
- * @param names only these files; absent: all @throws GitError, the file system's error
+ * @param names only these files; absent: all
+ * @param inPlace what takes the place of a blob in history: of a file that has it, too, so that it is not a change @throws GitError, the file system's error
  */
-export async function cleanWorkingCopies(context: CycleContext, values: Values, names?: readonly GitPath[]): Promise<CleanedCopies> {
+export async function cleanWorkingCopies(
+	context: CycleContext,
+	values: Values,
+	{ names, inPlace }: { readonly names?: readonly GitPath[]; readonly inPlace?: (oid: Oid) => Oid | undefined } = {},
+): Promise<CleanedCopies> {
 	const { repository, paths, log } = context;
 	const replaced = new Map<Oid, Oid>();
 	const waiting = new Map<GitPath, HoldReason>();
+	/** Blobs of history that took the place of others. */
+	const settled = new Set<Oid>();
 	if (values.size === 0) return { replaced, waiting };
 	const wait = (name: GitPath, reason: HoldReason) => {
 		log.warn(`${JSON.stringify(displayPath(name))} cannot be replaced now (${reason}): it still has forgotten content`);
@@ -105,15 +113,20 @@ export async function cleanWorkingCopies(context: CycleContext, values: Values, 
 				continue;
 			}
 			if (file === null) continue;
-			const content = withoutValues(file.content, values);
-			if (content === file.content || content.equals(file.content)) continue;
+			const cleaned = withoutValues(file.content, values);
+			if (cleaned === file.content || cleaned.equals(file.content)) continue;
+			const before = blobId(repository, file.content);
+			if (settled.has(before)) continue;
+			const after = inPlace?.(before);
+			if (after !== undefined) settled.add(after);
+			const content = after === undefined ? cleaned : ((await readObjectsWhole(repository, [after])).get(after) ?? cleaned);
 			const database = databaseBeside(repository.root, name, file.content);
 			if (database !== null) {
 				for (const one of [name, database]) if (!waiting.has(one)) wait(one, "live-database");
 				continue;
 			}
 			changed++;
-			replaced.set(blobId(repository, file.content), blobId(repository, content));
+			replaced.set(before, blobId(repository, content));
 			if (file.mode === "120000") {
 				const link = fileSystemPath(repository.root, name);
 				fs.unlinkSync(link);
