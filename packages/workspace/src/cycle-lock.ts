@@ -7,8 +7,9 @@ const cycleWaitMs = 60_000;
 /**
  * Takes the lock of the cycle for a command: no cycle runs while it is held. Waits for a cycle in progress.
  * @param purpose the command, for people who find the lock taken
- * @throws LockedError if that cycle takes longer than a minute
+ * @param waitMs the longest wait, milliseconds; default: a minute
+ * @throws LockedError if that cycle takes longer
  */
-export async function acquireCycleLock(paths: WorkspacePaths, purpose: string): Promise<Lock> {
-	return await acquireLock(paths.cycleLock, { purpose, waitMs: cycleWaitMs });
+export async function acquireCycleLock(paths: WorkspacePaths, purpose: string, waitMs = cycleWaitMs): Promise<Lock> {
+	return await acquireLock(paths.cycleLock, { purpose, waitMs });
 }

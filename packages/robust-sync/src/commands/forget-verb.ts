@@ -40,6 +40,8 @@ import { type Options, print, printJson } from "./options.ts";
 import { secretNameProblem } from "./secret-name-problem.ts";
 
 const maxValueBytes = 65_536;
+/** The longest wait for a cycle: on a busy node that others outrun at each push, one takes minutes. */
+const cycleWaitMs = 5 * 60_000;
 /** Other nodes push meanwhile: the history is rewritten at most this many times. */
 const maxRaces = 8;
 const raceWaitMs = 200;
@@ -97,7 +99,7 @@ function wantedOf({ paths, options }: ForgetRequest, operands: readonly string[]
 
 /** Does something under the cycle lock, with the repository as a cycle would leave it. */
 async function underLock<T>({ paths, config, logger }: ForgetRequest, use: (context: CycleContext) => Promise<T>): Promise<T> {
-	const lock = await acquireCycleLock(paths, "robust-sync --forget");
+	const lock = await acquireCycleLock(paths, "robust-sync --forget", cycleWaitMs);
 	const work = workspaceProgress(paths, logger, Date.now);
 	try {
 		ensureExcluded(paths.root);

@@ -9,6 +9,7 @@ import {
 	openMergeStore,
 	type Repository,
 	readHead,
+	storeBlobs,
 	type Unneeded,
 	unneededAmong,
 } from "@robust-sync/git";
@@ -58,13 +59,13 @@ async function refuseOtherChanges(
 }
 
 /** Texts, saved versions, kept files, messages and logs of this node, outside of the working tree. */
-export function scrubOwnFiles({ repository, paths }: CycleContext, scrub: Scrub): number {
+export async function scrubOwnFiles({ repository, paths }: CycleContext, scrub: Scrub): Promise<number> {
 	let count = 0;
 	const mounts = [...mountPointsBelow(repository.root)];
 	for (const name of listBackupNames(paths)) {
 		const directory = path.join(paths.backups, name);
 		const onMounts = mounts.map((mount) => backupsOnMount(repository.root, mount, name).toString());
-		count += scrubBackup(directory, [directory, ...onMounts], scrub);
+		count += await scrubBackup(directory, [directory, ...onMounts], scrub, (contents) => storeBlobs(repository, paths.staging, contents));
 	}
 	for (const directory of [paths.backups, paths.conflicts, paths.pending, paths.versions]) count += scrubFiles(directory, scrub);
 	count += scrubLogs(paths.logs, scrub);
@@ -176,7 +177,7 @@ export async function applyForget(
 		await writer.flush();
 	}
 	const scrub = scrubOf(removed);
-	scrubOwnFiles(context, scrub);
+	await scrubOwnFiles(context, scrub);
 	await rewriteGitFiles(repository, scrub);
 	faultPoint("forget-scrubbed");
 	const dropped = new OidSet(idLengthOf(store), [], rewritten.dropped.size + onDisk.size);

@@ -16,7 +16,7 @@ export async function finishWaiting(context: CycleContext): Promise<void> {
 	const { repository } = context;
 	await cleanWaiting(context, async (values, names) => {
 		const { replaced, waiting } = await cleanWorkingCopies(context, values, { names });
-		scrubOwnFiles(context, {
+		await scrubOwnFiles(context, {
 			clean: (content) => withoutValues(content, values),
 			cleanInPlace: (content) => withoutValuesInPlace(content, values),
 			replacement: (oid) => replaced.get(oid),

@@ -27,10 +27,17 @@ test("scrub: names of any bytes, also of directories → all files without the v
 		// Its size is unchanged: a comparison with the manifest must not find a late write.
 		fs.writeFileSync(at("files/q\xff"), "a value");
 		const { size, mtimeMs } = fs.lstatSync(at("files/q\xff"));
-		fs.writeFileSync(at("files/manifest.json"), JSON.stringify({ files: [{ file: "q\xff", size, mtime_ms: mtimeMs }] }));
-		expect(scrubBackup(text("files"), [text("files")], scrub)).toBe(1);
+		const before = scrub.blobId(Buffer.from("a value"));
+		fs.writeFileSync(at("files/manifest.json"), JSON.stringify({ files: [{ file: "q\xff", before, size, mtime_ms: mtimeMs }] }));
+		const stored: string[] = [];
+		const store = async (contents: readonly Buffer[]) => stored.push(...contents.map(String));
+		expect(await scrubBackup(text("files"), [text("files")], scrub, store)).toBe(1);
+		expect(stored).toEqual(["a +++++"]);
+		const cleaned = scrub.blobId(Buffer.from("a +++++"));
 		const after = fs.lstatSync(at("files/q\xff")).mtimeMs;
-		expect(JSON.parse(fs.readFileSync(at("files/manifest.json"), "utf8"))).toEqual({ files: [{ file: "q\xff", size, mtime_ms: after }] });
+		expect(JSON.parse(fs.readFileSync(at("files/manifest.json"), "utf8"))).toEqual({
+			files: [{ file: "q\xff", before: cleaned, size, mtime_ms: after }],
+		});
 	} finally {
 		await scratch.remove();
 	}

@@ -144,48 +144,88 @@ export function scrubIds(directory: string, scrub: Scrub, isState: (file: string
 
 interface KeptEntry {
 	file?: unknown;
+	before?: unknown;
 	size?: unknown;
 	mtime_ms?: unknown;
 }
 
-/**
- * One directory of replaced files with its manifests: a file that matches its manifest still matches it, so that no late write is found.
- * @param kept the directory of the files: on another file system below the workspace they are separate @throws the file system's error
- */
-export function scrubBackup(directory: string, kept: readonly string[], scrub: Scrub): number {
-	let count = 0;
-	const changed = new Map<string, { readonly before: fs.Stats; readonly after: fs.Stats }>();
+/** A kept file that was changed. */
+interface ChangedFile {
+	readonly file: string;
+	/** Its content before, and after that, as blobs. */
+	readonly from: Oid;
+	readonly to: Oid;
+	readonly before: fs.Stats;
+	readonly after: fs.Stats;
+}
+
+/** Bytes of kept files in memory at once. */
+const batchBytes = 32 * 1_048_576;
+
+/** Stores contents as blobs. */
+type Store = (contents: readonly Buffer[]) => Promise<unknown>;
+
+/** Cleans kept files in place. A program that had one open before it was replaced still has. */
+async function* cleanKept(directory: string, kept: readonly string[], scrub: Scrub, store: Store): AsyncGenerator<ChangedFile> {
+	let batch: { readonly name: string; readonly file: string; readonly content: Buffer; readonly cleaned: Buffer }[] = [];
+	let bytes = 0;
+	const flush = async () => {
+		// What a program adds later is compared with it.
+		if (batch.length > 0) await store(batch.map(({ cleaned }) => cleaned));
+		const done = batch.map(({ name, file, content, cleaned }): ChangedFile => {
+			const before = fs.lstatSync(textBytes(name));
+			overwrite(name, cleaned, content);
+			return { file, from: scrub.blobId(content), to: scrub.blobId(cleaned), before, after: fs.lstatSync(textBytes(name)) };
+		});
+		batch = [];
+		bytes = 0;
+		return done;
+	};
 	for (const root of kept)
-		for (const file of filesBelow(root)) {
-			if (root === directory && /^manifest(?:-\d+)?\.json$/.test(path.relative(root, file))) continue;
-			const content = contentOfFile(file);
+		for (const name of filesBelow(root)) {
+			const file = path.relative(root, name);
+			if (root === directory && /^manifest(?:-\d+)?\.json$/.test(file)) continue;
+			const content = contentOfFile(name);
 			if (content === null) continue;
-			// A program that had it open before it was replaced still has.
 			const cleaned = scrubbed(content, scrub, true);
 			if (cleaned === content || cleaned.equals(content)) continue;
-			const before = fs.lstatSync(textBytes(file));
-			overwrite(file, cleaned, content);
-			changed.set(path.relative(root, file), { before, after: fs.lstatSync(textBytes(file)) });
-			count++;
+			batch.push({ name, file, content, cleaned });
+			bytes += 2 * content.length;
+			if (bytes > batchBytes) yield* await flush();
 		}
+	yield* await flush();
+}
+
+/**
+ * One directory of replaced files with its manifests: a file that matches its manifest still matches it, so that no late write is found, and one to
+ * which a program adds later differs from the cleaned version by that alone.
+ * @param kept the directory of the files: on another file system below the workspace they are separate @throws the file system's error; GitError
+ */
+export async function scrubBackup(directory: string, kept: readonly string[], scrub: Scrub, store: Store): Promise<number> {
+	const changed = new Map<string, ChangedFile>();
+	for await (const one of cleanKept(directory, kept, scrub, store)) changed.set(one.file, one);
 	for (const name of fs.readdirSync(directory).filter((one) => /^manifest(?:-\d+)?\.json$/.test(one))) {
 		const file = path.join(directory, name);
 		const text = contentOfFile(file)?.toString("utf8");
 		if (text === undefined) continue;
 		let manifest: { files?: KeptEntry[] };
+		let old: { files?: KeptEntry[] };
 		try {
+			old = JSON.parse(text) as { files?: KeptEntry[] };
 			manifest = JSON.parse(withNewIds(text, scrub)) as { files?: KeptEntry[] };
 		} catch {
 			continue;
 		}
-		for (const entry of Array.isArray(manifest.files) ? manifest.files : []) {
-			const stats = typeof entry.file === "string" ? changed.get(textOfBytes(Buffer.from(entry.file, "latin1"))) : undefined;
-			if (stats === undefined || entry.size !== stats.before.size || entry.mtime_ms !== stats.before.mtimeMs) continue;
-			entry.size = stats.after.size;
-			entry.mtime_ms = stats.after.mtimeMs;
+		for (const [index, entry] of (Array.isArray(manifest.files) ? manifest.files : []).entries()) {
+			const one = typeof entry.file === "string" ? changed.get(textOfBytes(Buffer.from(entry.file, "latin1"))) : undefined;
+			if (one === undefined) continue;
+			if (old.files?.[index]?.before === one.from) entry.before = one.to;
+			if (entry.size !== one.before.size || entry.mtime_ms !== one.before.mtimeMs) continue;
+			entry.size = one.after.size;
+			entry.mtime_ms = one.after.mtimeMs;
 		}
 		const next = `${JSON.stringify(manifest)}\n`;
 		if (next !== text) overwrite(file, Buffer.from(next));
 	}
-	return count;
+	return changed.size;
 }
