@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import {
 	blobOid,
 	entriesWithoutStats,
@@ -68,10 +69,23 @@ export class PlacedFiles {
 	 * an entry that is as young as the index.
 	 */
 	settle(repository: Repository, now: number = Date.now()): void {
-		const isOlder = (file: PlacedFile) => file.stats.mtimeNs / 1_000_000_000n < BigInt(Math.floor(now / 1000));
+		const isOlder = (file: PlacedFile) => secondOf(file) < BigInt(Math.floor(now / 1000));
 		const older = this.#unsettled.filter(isOlder).filter((file) => isAsPlaced(repository, file));
 		this.#unsettled = this.#unsettled.filter((file) => !isOlder(file));
 		if (older.length > 0) writeIndexStats(repository, older);
+	}
+
+	/**
+	 * The same before git reads the working tree. Files of this second that are too many to be named to git ({@link untouched}) wait for the
+	 * next one: git would read them all, and each would count as read by a program.
+	 */
+	async settleBeforeScan(repository: Repository): Promise<void> {
+		this.settle(repository);
+		const now = Date.now();
+		const second = BigInt(Math.floor(now / 1000));
+		if (this.#unsettled.filter((file) => secondOf(file) === second).length <= maxUntouched) return;
+		await sleep(1_001 - (now % 1_000));
+		this.settle(repository);
 	}
 
 	/** Paths that git need not read, because they are unchanged since a checkout of this second. */
@@ -157,6 +171,11 @@ export class PlacedFiles {
 	prune(now: number): void {
 		this.#versions.prune(now);
 	}
+}
+
+/** The second in which a file was staged, since the epoch. */
+function secondOf({ stats }: PlacedFile): bigint {
+	return stats.mtimeNs / 1_000_000_000n;
 }
 
 function lstatOf({ root, files }: Repository, name: GitPath): ExactStats | null {

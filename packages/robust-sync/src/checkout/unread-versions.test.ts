@@ -1,6 +1,6 @@
 import fs from "node:fs";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { checkOutTree, type GitPath } from "@robust-sync/git";
+import { blobOid, checkOutTree, type GitPath, readStatus } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { replacedFile } from "@robust-sync/resolve";
 import { type MonotonicClock, monotonicClock } from "@robust-sync/system/monotonic-clock";
@@ -174,4 +174,25 @@ test("unread version: the next process → git reads no file that is as it was p
 	const { atimeMs: before } = fs.statSync(file("intact.json"));
 	scratch.git("w", "status");
 	expect(fs.statSync(file("intact.json")).atimeMs).toBe(before);
+});
+
+test("unread version: 501 files placed within one second → git reads none", async () => {
+	const names = Array.from({ length: 501 }, (_, number) => `d/${number}.json` as GitPath);
+	const version = (...keys: string[]) => Object.fromEntries(names.map((name) => [name, json(...keys)]));
+	const { repository, memory } = await checkOut([version("zero"), version("zero", "one")]);
+	const oid = blobOid(Buffer.from(json("zero", "one")), "sha1");
+	const placed = names.map((path) => {
+		// As if staged right now.
+		fs.utimesSync(file(path), new Date(Date.now() - 86_400_000), new Date());
+		const stats = fs.lstatSync(file(path), { bigint: true });
+		const found = { ino: String(stats.ino), atimeMs: Number(stats.atimeMs), mtimeMs: Number(stats.mtimeNs) / 1e6 };
+		return { path, mode: "100644", oid, version: found, stats, isIntact: true };
+	});
+	memory.placed.add(placed);
+	const accessed = () => names.map((name) => fs.statSync(file(name)).atimeMs);
+	const before = accessed();
+	await memory.placed.settleBeforeScan(repository);
+	const { entries } = await readStatus(repository, memory.placed.untouched(repository));
+	expect(entries.filter((entry) => entry.path.startsWith("d/"))).toEqual([]);
+	expect(accessed()).toEqual(before);
 });

@@ -456,7 +456,10 @@ export class Daemon {
 		}
 		const listed = await changedSinceHead(context, [...new Set([...result.checkedOut, ...foreign])]);
 		// git reads the files.
-		if (listed === null) lookAtReads(context);
+		if (listed === null) {
+			lookAtReads(context);
+			await context.memory.placed.settleBeforeScan(context.repository);
+		}
 		const changed =
 			listed ?? (await readStatus(context.repository, context.memory.placed.untouched(context.repository))).entries.map(({ path }) => path);
 		const dirty = new Set(changed);

@@ -40,7 +40,7 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 	const { repository, config, memory, now } = context;
 	const scan = now() - memory.scannedAt >= scanIntervalMs || now() < memory.scannedAt;
 	const mountedBefore = mountsNow(context);
-	memory.placed.settle(repository);
+	await memory.placed.settleBeforeScan(repository);
 	const untouched = memory.placed.untouched(repository);
 	const [first, specialFiles, bareLinks] = await Promise.all([
 		readStatus(repository, untouched),
