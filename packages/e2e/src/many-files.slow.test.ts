@@ -19,7 +19,10 @@ let chad: Node;
 beforeEach(async () => {
 	world = new World("many-files");
 	[helios, chad] = await world.pair();
-	world.write("peak.mjs", `import fs from "node:fs";\nprocess.on("exit", () => fs.writeFileSync(process.env.PEAK_FILE, fs.readFileSync("/proc/self/status")));\n`);
+	world.write(
+		"peak.mjs",
+		`import fs from "node:fs";\nprocess.on("exit", () => fs.writeFileSync(process.env.PEAK_FILE, fs.readFileSync("/proc/self/status")));\n`,
+	);
 }, 60_000);
 afterEach(() => world.remove(), 60_000);
 
