@@ -23,7 +23,7 @@ const unreadAgeSeconds = 2 * 24 * 60 * 60;
 /** More files than this are made durable by one sync of their file system, instead of one fsync each. */
 export const fsyncEachUpTo = 64;
 
-const readAtATime = 65_536;
+const readAtATime = 4_096;
 
 const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code ?? "";
 
