@@ -25,25 +25,29 @@ export function readContent(files: Files, file: FileName, stats: FileStats): Buf
 	return stats.isFile() ? files.readUnseen(file) : null;
 }
 
+/** As readContent; null also if the file is gone since, or a directory has taken its place. */
+function readIfThere(files: Files, file: Buffer, stats: FileStats): Buffer | null {
+	try {
+		return readContent(files, file, stats);
+	} catch (error) {
+		if (isGone(error) || (error as NodeJS.ErrnoException).code === "EISDIR") return null;
+		throw error;
+	}
+}
+
 /** The file or link at a path, which stays there; null: there is none, or it is a directory, pipe, socket or device. */
 export function peek(files: Files, file: Buffer): Found | null {
 	const stats = files.lstatIfThere(file);
 	if (!stats || stats.isDirectory()) return null;
-	try {
-		const content = readContent(files, file, stats);
-		return content === null ? null : { content, stats };
-	} catch (error) {
-		// A directory has taken its place since.
-		if (isGone(error) || (error as NodeJS.ErrnoException).code === "EISDIR") return null;
-		throw error;
-	}
+	const content = readIfThere(files, file, stats);
+	return content === null ? null : { content, stats };
 }
 
 /** Whether two files, or two links, have the same content. */
 export function isSame(files: Files, file: Buffer, other: string): boolean {
 	const [a, b] = [files.lstatIfThere(file), files.lstat(other)];
 	if (!a || a.isSymbolicLink() !== b.isSymbolicLink() || a.size !== b.size) return false;
-	const content = readContent(files, file, a);
+	const content = readIfThere(files, file, a);
 	return content?.equals(readContent(files, other, b) ?? Buffer.alloc(0)) ?? false;
 }
 

@@ -151,7 +151,7 @@ export class Placer {
 			const replaced = await this.#swapper.exchange(change.path, mode, staged, destination, there);
 			if (typeof replaced === "object") {
 				const { content, stats, version } = replaced;
-				if (this.#expected.isExpected(change, content, stats, versions)) this.#taken.noteExpected(change, destination, content, versions);
+				if (this.#expected.isExpected(change, content, stats, versions)) this.#taken.noteExpected(change, destination, replaced, versions);
 				else this.#taken.observe(change, destination, versions, await this.#isAddition(change, content, appeared, versions));
 				this.#swapper.notePlaced(change.path, mode, oid, version);
 				this.#taken.kept.placedAs(change.path, this.#taken.incomingId(change, versions), version);
@@ -162,7 +162,9 @@ export class Placer {
 				const taken = peek(this.#files, destination);
 				const isAddition = taken !== null && (await this.#isAddition(change, taken.content, appeared, versions));
 				this.#taken.note(change, destination, versions, isAddition);
-				if (there && taken) carryBits(this.#files, staged, there.stats, taken.stats);
+				if (taken && there) carryBits(this.#files, staged, there.stats, taken.stats);
+				// It was made after the look at the path.
+				else if (taken) keepPermissions(this.#files, staged, taken.stats, this.#modeFor(change, taken.stats));
 			} else if (isSpecial(this.#files, live)) {
 				// A program may have it open, and find it by its name.
 				throw new ObstacleError("in-the-way");
@@ -203,7 +205,7 @@ export class Placer {
 		if (content === null) return;
 		this.#sites.of(change.path).backup.makeParents(destination);
 		this.#files.writeFile(destination, content, { mode: 0o600, isDurable: true });
-		this.#taken.noteExpected(change, destination, content, versions);
+		this.#taken.noteExpected(change, destination, { content, stats: this.#files.lstat(destination) }, versions);
 	}
 
 	/** The old version in its form on disk; null: it is not known. */

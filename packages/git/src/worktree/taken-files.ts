@@ -1,17 +1,20 @@
 import type { FileStats, Files } from "@robust-sync/system/files";
 import { isFileMode } from "../files/disk-file.ts";
-import { isContent, isGone, readContent } from "../files/on-disk.ts";
+import { type Found, isContent, isGone, readContent } from "../files/on-disk.ts";
 import type { TreeChange } from "../objects/diff.ts";
 import type { TreeEntry } from "../objects/merge-tree.ts";
 import { blobOid } from "../objects/objects.ts";
+import { beneath } from "../paths/beneath.ts";
 import { conflictCopyPath } from "../paths/conflict-copy.ts";
-import type { GitPath } from "../paths/git-path.ts";
+import { directoriesAbove, fileSystemPath, type GitPath } from "../paths/git-path.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 import type { ExpectedVersions, Versions } from "./expected-versions.ts";
 import { KeptFiles } from "./kept-files.ts";
 import type { PlacedVersions } from "./placed-versions.ts";
 import type { Sites } from "./sites.ts";
 
+/** The number of tries beside directories that a program keeps removing. */
+const maxAttempts = 100;
 /** No file has this time: a kept file that is recorded with it is checked once. */
 const unseenMs = 0;
 
@@ -73,7 +76,7 @@ export class TakenFiles {
 		if (stats?.isDirectory()) this.#keepDirectoryBeside(change.path, file);
 		const content = stats ? readContent(this.#files, file, stats) : null;
 		if (!stats || content === null) return;
-		if (this.#expected.isExpected(change, content, stats, versions)) this.noteExpected(change, file, content, versions);
+		if (this.#expected.isExpected(change, content, stats, versions)) this.noteExpected(change, file, { content, stats }, versions);
 		else this.observe(change, file, versions, isAddition);
 	}
 
@@ -83,7 +86,7 @@ export class TakenFiles {
 	 */
 	observe(change: TreeChange, file: Buffer, versions: Versions | null, isAddition: boolean): void {
 		const { path: name, before } = change;
-		const stats = this.#cutHardLinks(name, file);
+		const stats = this.#cutHardLinks(name, file, this.#files.lstat(file));
 		const expected = versions?.before ? this.kept.idOf(versions.before) : isFileMode(before?.mode) ? (before as TreeEntry).oid : null;
 		// A program that opens, appends and closes has made a new file while the path was empty.
 		const base = isAddition || expected === null ? this.kept.idOf(Buffer.alloc(0)) : expected;
@@ -91,13 +94,15 @@ export class TakenFiles {
 		this.rescued.push(name);
 	}
 
-	noteExpected(change: TreeChange, file: Buffer, content: Buffer, versions: Versions | null): void {
+	/** Records a removed file as expected. @param found its state before it was read: a write since then is a late write */
+	noteExpected(change: TreeChange, file: Buffer, { content, stats: found }: Found, versions: Versions | null): void {
 		const { path: name, before } = change;
-		const stats = this.#cutHardLinks(name, file);
+		const now = this.#files.lstat(file);
+		const stats = this.#cutHardLinks(name, file, now);
 		const oid = versions ? this.kept.idOf(content) : (before?.oid ?? "");
 		const note = this.kept.note(name, file, oid, this.incomingId(change, versions), { stats });
-		// An append since the read, by a process that had it open, is a late write.
 		note.size = content.length;
+		if (now.mtimeMs !== found.mtimeMs) note.mtimeMs = unseenMs;
 	}
 
 	incomingId({ after }: TreeChange, versions: Versions | null): Oid | null {
@@ -106,8 +111,7 @@ export class TakenFiles {
 	}
 
 	/** Copies a file that has other hard links: later writes through those names do not concern this path. @returns the stats of the file in the backup */
-	#cutHardLinks(name: GitPath, file: Buffer): FileStats {
-		const stats = this.#files.lstat(file);
+	#cutHardLinks(name: GitPath, file: Buffer, stats: FileStats): FileStats {
 		if (!stats.isFile() || stats.nlink === 1 || (stats.nlink === 2 && this.#placedVersions?.has(file) === true)) return stats;
 		const { backup } = this.#sites.of(name);
 		const copy = backup.nextLate(name);
@@ -120,11 +124,19 @@ export class TakenFiles {
 
 	/** A process was killed while it held a directory: that is placed beside the file now. */
 	#keepDirectoryBeside(name: GitPath, directory: Buffer): void {
-		const { ino } = this.#files.lstat(directory);
-		this.#files.rename(
-			directory,
-			this.#sites.live(conflictCopyPath(name, blobOid(Buffer.from(String(ino)), this.#repository.objectFormat))),
-		);
+		const { root, files, objectFormat } = this.#repository;
+		const id = blobOid(Buffer.from(String(files.lstat(directory).ino)), objectFormat);
+		// A program may have removed the directories above, or replaced one by a file.
+		const isReplaced = (above: GitPath) => files.lstatIfThere(fileSystemPath(root, above))?.isDirectory() === false;
 		this.rescued.push(name);
+		for (let attempt = 1; ; attempt++) {
+			const free = directoriesAbove(name).find(isReplaced) ?? name;
+			try {
+				beneath(root, conflictCopyPath(free, id), (beside) => files.rename(directory, beside), { makeParents: true, files });
+				return;
+			} catch (error) {
+				if (!isGone(error) || attempt >= maxAttempts) throw error;
+			}
+		}
 	}
 }
