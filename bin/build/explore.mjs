@@ -1,12 +1,14 @@
 // Explores the checkout by hand: `npm run explore -- --bound 1 --kind notes`. With `--mutant NAME` in a build with a fault, which
-// must be found.
+// must be found. With `--model` in memory, the checkout alone.
 import { spawn } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { root } from "./bootstrap.mjs";
-import { explorerMutants } from "./explorer-mutants.mjs";
+import { explorerMutants, modelMutants } from "./explorer-mutants.mjs";
 import { mistakePlugin } from "./sabotage.mjs";
+
+const allMutants = { ...explorerMutants, ...modelMutants };
 
 /** @param mutant name of a mistake; none by default @returns the exit code and, where it is collected, what was printed */
 export async function runExplorer(args, { mutant, stdio = "inherit" } = {}) {
@@ -17,7 +19,7 @@ export async function runExplorer(args, { mutant, stdio = "inherit" } = {}) {
 	try {
 		await esbuild.build({
 			absWorkingDir: root,
-			entryPoints: ["packages/robust-sync/src/testing/explore/main.ts"],
+			entryPoints: [`packages/${args.includes("--model") ? "git" : "robust-sync"}/src/testing/explore/main.ts`],
 			outfile,
 			bundle: true,
 			platform: "node",
@@ -28,7 +30,7 @@ export async function runExplorer(args, { mutant, stdio = "inherit" } = {}) {
 			banner: {
 				js: 'import { createRequire as __createRequire } from "node:module";import { fileURLToPath as __fileURLToPath } from "node:url";const require = __createRequire(import.meta.url), __filename = __fileURLToPath(import.meta.url);',
 			},
-			plugins: mutant === undefined ? [] : [mistakePlugin(mutant, explorerMutants[mutant])],
+			plugins: mutant === undefined ? [] : [mistakePlugin(mutant, allMutants[mutant])],
 			logLevel: "warning",
 		});
 		const child = spawn(process.execPath, [outfile, ...args], { stdio });
@@ -47,8 +49,8 @@ async function main() {
 	const args = process.argv.slice(2);
 	const at = args.indexOf("--mutant");
 	const [, mutant] = at < 0 ? [] : args.splice(at, 2);
-	if (at >= 0 && !Object.hasOwn(explorerMutants, mutant ?? "")) {
-		process.stderr.write(`explore: --mutant is one of ${Object.keys(explorerMutants).join(", ")}\n`);
+	if (at >= 0 && !Object.hasOwn(allMutants, mutant ?? "")) {
+		process.stderr.write(`explore: --mutant is one of ${Object.keys(allMutants).join(", ")}\n`);
 		return 2;
 	}
 	return (await runExplorer(args, { mutant })).status;

@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import { runExplorer } from "./explore.mjs";
-import { explorerMutants, tracesOf } from "./explorer-mutants.mjs";
+import { explorerMutants, modelMutants, tracesOf } from "./explorer-mutants.mjs";
 
 const share = Number(process.env.SLOW_SHARE ?? 1);
 
@@ -34,4 +34,11 @@ test.each(Object.entries(explorerMutants))("explorer: a build with the mistake %
 		break;
 	}
 	expect(found).toBe(1);
+});
+
+test.each(Object.entries(modelMutants))("explorer in memory: a build with the mistake %s → found", async (name, { trace }) => {
+	const args = trace === null ? ["--stop", "--pairs", "0"] : ["--only", trace];
+	const { status, output } = await runQuietly(["--model", ...args], name);
+	expect(output).toMatch(/^FAILED /m);
+	expect(status).toBe(1);
 });

@@ -143,7 +143,58 @@ export const explorerMutants = {
 		trace: "notes delete c*=append",
 		file: placeFile,
 		find: "this.#leaveRemoved(change, file, versions);",
-		replacement: "this.#taken.noteExpected(change, file, (peek(this.#files, file) ?? { content: Buffer.alloc(0) }).content, versions);",
+		replacement: "this.#taken.noteExpected(change, file, peek(this.#files, file), versions);",
+	},
+};
+
+const onDisk = /git\/src\/files\/on-disk\.ts$/;
+
+/** Faults that the exploration in memory must find: with a trace of two acts, or else with any of one. */
+export const modelMutants = {
+	...Object.fromEntries(
+		[
+			"foreign-write-as-ours",
+			"mode-of-the-first-look",
+			"no-compare-after-the-swap",
+			"observation-is-not-checked",
+			"directory-that-vanishes-ends-the-cycle",
+			"directory-stays-in-the-backup",
+			"taken-away-without-a-look",
+		].map((name) => [name, { ...explorerMutants[name], trace: null }]),
+	),
+	"removed-file-returns-to-no-directory": {
+		...explorerMutants["removed-file-returns-to-no-directory"],
+		trace: "delete 32=append-old 34=directory-gone",
+	},
+	"write-between-read-and-record": {
+		trace: null,
+		file: takenFiles,
+		find: "if (now.mtimeMs !== found.mtimeMs) note.mtimeMs = unseenMs;",
+		replacement: "",
+	},
+	"file-that-vanishes-ends-the-cycle": {
+		trace: "change 24=rename 42=unlink-next",
+		file: onDisk,
+		find: "const content = readIfThere(files, file, a);",
+		replacement: "const content = readContent(files, file, a);",
+	},
+	"mode-of-a-file-made-again": {
+		trace: "change 36=unlink-next 40=chmod",
+		file: placeFile,
+		find: "else if (taken) keepPermissions(",
+		replacement: "else if (taken && Date.now() < 0) keepPermissions(",
+	},
+	"directory-beside-in-no-directory": {
+		trace: "delete 27=directory 29=directory-away",
+		file: takenFiles,
+		find: "files.rename(directory, beside), { makeParents: true, files });",
+		replacement: "files.rename(directory, beside), { files });",
+	},
+	"late-file-counts-as-expected": {
+		trace: null,
+		file: takenFiles,
+		find: "if (this.#expected.isExpected(change, content, stats, versions)) this.noteExpected",
+		replacement: "if (Date.now() > 0) this.noteExpected",
 	},
 };
 

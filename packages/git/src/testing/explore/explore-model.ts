@@ -1,0 +1,213 @@
+import type { CheckoutReport } from "../../worktree/checkout-options.ts";
+import { Killed, ModelCheckout, root, type Version } from "./model-checkout.ts";
+import { acts, directory, marksIn, name, Programs, perform } from "./programs.ts";
+
+/** The incoming change of the path. */
+export const incomings = ["change", "delete", "create", "mode", "link", "parent", "directory"] as const;
+export type Incoming = (typeof incomings)[number];
+
+/** An act of a program, or `kill`, before a call of the checkout: the calls of all its lives are counted through. `end` is after it. */
+export interface Event {
+	readonly at: number | "end";
+	readonly act: string;
+}
+
+/** One exploration: `change 17=append 40=kill`; with `link` before it, files cannot be exchanged. */
+export interface Trace {
+	readonly way: "exchange" | "link";
+	readonly incoming: Incoming;
+	readonly events: readonly Event[];
+}
+
+export interface Outcome {
+	readonly trace: Trace;
+	/** One line each. */
+	readonly problems: readonly string[];
+	/** The calls of the checkout, in their order. */
+	readonly calls: readonly string[];
+	/** The acts that were possible. */
+	readonly done: number;
+}
+
+const file = (text: string, mode: Version["mode"] = "100644"): Version => ({ mode, content: Buffer.from(text) });
+const base = file("# Notes\n\n- the first line of all\n");
+const incoming = file("# Notes\n\n- the first line of all\n- incoming\n");
+
+interface Change {
+	readonly path: string;
+	readonly before: Version | null;
+	readonly after: Version | null;
+}
+
+const below = `${name}/inside`;
+const changesOf: Readonly<Record<Incoming, readonly Change[]>> = {
+	change: [{ path: name, before: base, after: incoming }],
+	delete: [{ path: name, before: base, after: null }],
+	create: [{ path: name, before: null, after: incoming }],
+	mode: [{ path: name, before: base, after: { ...base, mode: "100755" } }],
+	link: [{ path: name, before: base, after: file("a target", "120000") }],
+	parent: [
+		{ path: directory, before: null, after: incoming },
+		{ path: name, before: base, after: null },
+	],
+	directory: [
+		{ path: name, before: base, after: null },
+		{ path: below, before: null, after: incoming },
+	],
+};
+
+/** In the syntax of `parseTrace`. */
+export const traceText = ({ way, incoming: change, events }: Trace): string =>
+	[...(way === "link" ? ["link"] : []), change, ...events.map(({ at, act }) => `${at}=${act}`)].join(" ");
+
+/** @throws Error */
+export function parseTrace(text: string): Trace {
+	const match = /^(link )?(\w+)((?: (?:\d+|end)=[\w-]+)*)$/.exec(text);
+	const change = incomings.find((one) => one === match?.[2]);
+	if (match === null || change === undefined)
+		throw new Error(`invalid trace "${text}": expected [link] ${incomings.join("|")} <call>=<act>…`);
+	const events = (match[3] ?? "")
+		.split(" ")
+		.filter((event) => event !== "")
+		.map((event) => {
+			const [at, act] = event.split("=") as [string, string];
+			return { at: at === "end" ? at : Number(at), act } as const;
+		});
+	return { way: match[1] === undefined ? "exchange" : "link", incoming: change, events };
+}
+
+/** More kills than that are a loop. */
+const mostLives = 4;
+
+/** Runs one trace on the model. */
+export async function explore(trace: Trace): Promise<Outcome> {
+	const checkout = new ModelCheckout(trace.way === "exchange");
+	const { files } = checkout;
+	const changes = changesOf[trace.incoming];
+	for (const { path, before } of changes) if (before) checkout.put(path, before);
+	const programs = new Programs(files, changes.find(({ path }) => path === name)?.before?.content ?? null);
+	checkout.pass();
+	const calls: string[] = [];
+	let done = 0;
+	const performAll = (at: Event["at"]) => {
+		for (const goOn of programs.next.splice(0)) goOn();
+		for (const event of trace.events) {
+			if (event.at !== at) continue;
+			if (event.act === "kill") {
+				done++;
+				throw new Killed();
+			}
+			if (perform(programs, event.act)) done++;
+		}
+	};
+	const entries = changes.map(({ path, before, after }) => ({ path, before: checkout.entryOf(before), after: checkout.entryOf(after) }));
+	let report: CheckoutReport | null = null;
+	const problems: string[] = [];
+	for (let life = 0; report === null && life < mostLives; life++) {
+		try {
+			report = await checkout.run(entries, life > 0, (call, paths) => {
+				calls.push([call, ...paths.map((path) => path.replace(/^\/proc\/model\/fd\/\d+/, "…"))].join(" "));
+				performAll(calls.length - 1);
+			});
+		} catch (error) {
+			if (error instanceof Killed) continue;
+			return { trace, problems: [`the checkout failed: ${(error as Error).stack}`], calls, done };
+		}
+	}
+	if (report === null) return { trace, problems: ["it was killed too often"], calls, done };
+	problems.push(...unmarked(checkout, report));
+	performAll("end");
+	for (const goOn of [...programs.next.splice(0), ...programs.later.splice(0)]) goOn();
+	problems.push(...lost(checkout, programs, report), ...misplaced(checkout, programs, changes, report));
+	return { trace, problems, calls, done };
+}
+
+/** The files and links of the working tree, by their paths. */
+function treeOf({ files }: ModelCheckout, above = root): Map<string, Buffer> {
+	const found = new Map<string, Buffer>();
+	for (const entry of files.readdir(above)) {
+		const path = `${above}/${entry.toString("latin1")}`;
+		if (path === `${root}/sync`) continue;
+		const stats = files.lstat(path);
+		if (stats.isDirectory()) for (const [inside, content] of treeOf({ files } as ModelCheckout, path)) found.set(inside, content);
+		else found.set(path, stats.isFile() ? files.readUnseen(path) : files.readlink(path));
+	}
+	return found;
+}
+
+/** Files that the index would record as the checkout's own, and that a program has written. */
+function unmarked(checkout: ModelCheckout, { placed }: CheckoutReport): string[] {
+	return placed
+		.filter(({ path, isIntact, stats }) => {
+			// With a write since then, the file differs from its record.
+			const live = isIntact ? checkout.files.lstatIfThere(`${root}/${path}`) : null;
+			return live !== null && BigInt(live.ino) === stats.ino && BigInt(live.mtimeMs) === stats.mtimeMs && live.isFile();
+		})
+		.filter(({ path, oid }) => checkout.files.readFile(`${root}/${path}`).compare(checkout.blob(oid) as Buffer) !== 0)
+		.map(({ path }) => `${path} counts as placed, and a program has written it`);
+}
+
+/** Marks that are neither in the tree nor in a kept file that the next cycle looks at. */
+function lost(checkout: ModelCheckout, programs: Programs, { kept }: CheckoutReport): string[] {
+	const { files } = checkout;
+	const found = new Set([...treeOf(checkout).values()].flatMap(marksIn));
+	for (const note of kept) {
+		const path = checkout.keptFile(note.file);
+		const stats = files.lstatIfThere(path);
+		// As findLateWrites: a file in its recorded state is not looked at.
+		if (stats === null || (stats.size === note.size && stats.mtimeMs === note.mtimeMs)) continue;
+		const content = stats.isFile() ? files.readUnseen(path) : files.readlink(path);
+		for (const mark of marksIn(content)) found.add(mark);
+	}
+	return [...programs.needs].filter(([mark, need]) => need === "found" && !found.has(mark)).map(([mark]) => `${mark} is lost`);
+}
+
+/** Paths that have neither the incoming version nor anything of a program, and are not held; and what is left behind. */
+function misplaced({ files }: ModelCheckout, programs: Programs, changes: readonly Change[], report: CheckoutReport): string[] {
+	const problems: string[] = [];
+	const spared = new Set<string>([...report.rescued, ...report.held.map(({ path }) => path)]);
+	for (const { path, after } of changes) {
+		if (programs.isReset || spared.has(path)) continue;
+		const stats = files.lstatIfThere(`${root}/${path}`);
+		const content = stats?.isFile()
+			? files.readUnseen(`${root}/${path}`)
+			: stats?.isSymbolicLink()
+				? files.readlink(`${root}/${path}`)
+				: null;
+		const isThere = after === null ? content === null : content?.subarray(0, after.content.length).equals(after.content) === true;
+		if (!isThere && marksIn(content ?? Buffer.alloc(0)).length === 0) problems.push(`${path} is not the incoming version`);
+		if (isThere && after?.mode === "100755" && ((stats?.mode ?? 0) & 0o100) === 0) problems.push(`${path} is not executable`);
+	}
+	const live = files.lstatIfThere(`${root}/${name}`);
+	// Of two files that are made at one path, one mode stays.
+	const isMade = changes.some(({ path, before }) => path === name && before === null);
+	if (programs.isExecutable && !isMade && live?.isFile() && (live.mode & 0o100) === 0) problems.push("it is not executable");
+	for (const left of treeNames(files, root)) if (/robust-sync-new|\/staging\/./.test(left)) problems.push(`${left} is left behind`);
+	return problems;
+}
+
+function treeNames(files: ModelCheckout["files"], above: string): string[] {
+	return files.readdir(above).flatMap((entry) => {
+		const path = `${above}/${entry.toString("latin1")}`;
+		return files.lstat(path).isDirectory() ? [path, ...treeNames(files, path)] : [path];
+	});
+}
+
+/** Calls before which acts of programs make no difference: those on our own staged files. */
+const isOurs = (call: string) => /^(?:close|fsync|makeDurable)\b|^\w+ \/w\/sync\/(?:staging|versions)(?:\/\S*)?$/.test(call);
+/** Calls that change something: a kill before another one is as one before these. */
+const isChange = (call: string) => /^(?:mkdir|rmdir|unlink|rename|link|symlink|exchange|write|utimes|chmod|open \S*staging)\b/.test(call);
+
+/** All traces with one more event, after those that a trace has. */
+export function oneMore({ trace, calls }: Outcome): Trace[] {
+	const last = trace.events.at(-1)?.at ?? 0;
+	if (last === "end") return [];
+	const next: Event[] = [];
+	for (let at = last; at < calls.length; at++) {
+		const call = calls[at] as string;
+		if (!isOurs(call)) next.push(...Object.keys(acts).map((act) => ({ at, act })));
+		if (isChange(call) && (at > last || trace.events.length === 0)) next.push({ at, act: "kill" });
+	}
+	next.push(...Object.keys(acts).map((act) => ({ at: "end" as const, act })));
+	return next.map((event) => ({ ...trace, events: [...trace.events, event] }));
+}
