@@ -58,7 +58,7 @@ export function violations(merge: Merge, triple: Triple, fitness: Fitness = {}):
 	report("identity")(identity(merge, input));
 	if (output.strategy !== "later") {
 		const pieces = piecesOf(input, output);
-		report("nothing-lost")(nothingLost(input, output, pieces));
+		report("nothing-lost")(nothingLost(fitness, output, pieces));
 		report("nothing-invented")(nothingInvented(fitness, output, pieces));
 		if (fitness.moves !== true) {
 			report("nothing-resurrected")(nothingResurrected(input, output, pieces));
@@ -120,7 +120,7 @@ function piecesOf({ base, a, b }: MergeInput, output: MergeOutput): InPieces {
 }
 
 /** 2: a side's additions and changes are in the result, or the side is reported as lost. */
-function nothingLost(_: MergeInput, output: MergeOutput, { base, a, b, result }: InPieces): string | null {
+function nothingLost({ moves }: Fitness, output: MergeOutput, { base, a, b, result }: InPieces): string | null {
 	for (const [side, pieces] of [
 		["a", a],
 		["b", b],
@@ -140,6 +140,8 @@ function nothingLost(_: MergeInput, output: MergeOutput, { base, a, b, result }:
 	] as const) {
 		for (const [piece, times] of pieces) {
 			const before = base.get(piece) ?? 0;
+			// The other side may have removed one and added one: if both added it, it is there once.
+			if (moves === true && before > 0) continue;
 			const wanted = times - Math.max(0, before - (other.get(piece) ?? 0));
 			if (times > before && !output.lost[side] && (result.get(piece) ?? 0) < wanted)
 				return `${piece} is there ${result.get(piece)} times instead of ${wanted}`;
