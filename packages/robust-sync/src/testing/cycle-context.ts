@@ -9,7 +9,7 @@ const silent = { debug: () => undefined, info: () => undefined, warn: () => unde
 export async function cycleContext(scratch: Scratch, directory: string, fields: Partial<CycleContext> = {}): Promise<CycleContext> {
 	const paths = new WorkspacePaths(scratch.path(directory));
 	return {
-		repository: await scratch.open(directory),
+		repository: fields.repository ?? (await scratch.open(directory)),
 		paths,
 		config: parseConfig({ NODE_NAME: "helios" }),
 		log: silent,

@@ -1,5 +1,5 @@
 import fs from "node:fs";
-import { type CheckoutOptions, checkOutTree, FileExchanger } from "@robust-sync/git";
+import { type CheckoutOptions, checkOutTree, FileExchanger, type Repository } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { isAddition, replacedFile } from "@robust-sync/resolve";
 import { compactTimestamp } from "@robust-sync/system/timestamps";
@@ -37,18 +37,21 @@ export class OneCheckout extends Scratch {
 	#ids = { from: "", to: "" };
 	#aheadMs = 0;
 	#memory: CycleContext["memory"];
+	/** As in a daemon, the repository is opened once in the life of a process. */
+	#repository: Repository | null = null;
 	#isResumed = false;
 
 	constructor(name: string) {
 		super(name);
 		this.init("w");
 		this.write("ignore", "sync\n");
-		this.git("w", "config", "core.excludesFile", this.path("ignore"));
+		fs.appendFileSync(this.path("w/.git/config"), `[core]\n\texcludesFile = ${this.path("ignore")}\n`);
 		this.paths = new WorkspacePaths(this.path("w"));
 		this.#memory = this.#newMemory();
 	}
 
 	#newMemory(): CycleContext["memory"] {
+		this.#repository = null;
 		// A file that is being written waits for the next cycle.
 		return { ...newMemory(this.paths, true), branch: "main", resumed: this.#isResumed, deferHot: true };
 	}
@@ -66,7 +69,8 @@ export class OneCheckout extends Scratch {
 	}
 
 	async #context(): Promise<CycleContext> {
-		return await cycleContext(this, "w", { memory: this.#memory, now: () => Date.now() + this.#aheadMs });
+		this.#repository ??= await this.open("w");
+		return await cycleContext(this, "w", { repository: this.#repository, memory: this.#memory, now: () => Date.now() + this.#aheadMs });
 	}
 
 	/** Checks the second version out. @throws what a checkpoint throws; then the next call continues */
