@@ -134,6 +134,9 @@ export async function cleanWaiting(
 	writeWaiting(context, { ...waiting, paths: still });
 }
 
+const whenOpen =
+	"close the program that has the database open, or, where it left a -wal or -journal file, open the database once with sqlite3 and close it";
+
 /** Files that wait, for `skipped`. */
 export function waitingSkipped({ memory, repository }: CycleContext): SkippedFile[] {
 	const { paths } = memory.forget.waiting;
@@ -142,6 +145,6 @@ export function waitingSkipped({ memory, repository }: CycleContext): SkippedFil
 		.map(([name, reason]) => ({
 			path: displayPath(name),
 			reason: "forget-waits",
-			remedy: `it still has what was forgotten, and loses it as soon as it can be replaced: ${holdRemedies[reason]}`,
+			remedy: `it still has what was forgotten, and loses it as soon as it can be replaced: ${reason === "live-database" ? whenOpen : holdRemedies[reason]}`,
 		}));
 }
