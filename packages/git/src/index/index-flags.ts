@@ -1,5 +1,6 @@
 import { isArgument } from "../objects/tree-paths.ts";
-import { displayPath, type GitPath, gitPathIfAllowed, splitRecords } from "../paths/git-path.ts";
+import { displayPath, type GitPath, gitPathIfAllowed } from "../paths/git-path.ts";
+import { nulRecords } from "../process/nul-records.ts";
 import type { Repository } from "../process/repository.ts";
 import { readSmallIndex } from "./index-stats.ts";
 
@@ -20,27 +21,31 @@ const maxNamed = 500;
  * @throws GitError
  */
 export async function readIndexFlags(repository: Repository, names: readonly GitPath[]): Promise<Map<GitPath, IndexFlags>> {
+	if (names.length === 0) return new Map();
+	const flagged = await listFlagged(repository, names.length <= maxNamed && names.every(isArgument) ? names.map(displayPath) : []);
+	// Mostly there are none: very many names are not listed once more then.
+	const wanted = new Set<string>(flagged.size === 0 ? [] : names);
+	return new Map([...flagged].filter(([name]) => wanted.has(name)));
+}
+
+/** The paths with index bits: of a small index all, else those that match one of `named`. @param named none: all */
+async function listFlagged(repository: Repository, named: readonly string[]): Promise<Map<GitPath, IndexFlags>> {
 	const found = new Map<GitPath, IndexFlags>();
-	if (names.length === 0) return found;
-	const wanted = new Set<string>(names);
+	const add = (path: string, bits: IndexFlags) => {
+		const name = bits.skipWorktree || bits.assumeUnchanged ? gitPathIfAllowed(path) : null;
+		if (name !== null) found.set(name, bits);
+	};
 	const entries = readSmallIndex(repository);
 	if (entries !== null) {
-		for (const { path, flags, moreFlags } of entries) {
-			const bits = { skipWorktree: (moreFlags & skipWorktreeBit) !== 0, assumeUnchanged: (flags & assumeUnchangedBit) !== 0 };
-			const name = (bits.skipWorktree || bits.assumeUnchanged) && wanted.has(path) ? gitPathIfAllowed(path) : null;
-			if (name !== null) found.set(name, bits);
-		}
+		for (const { path, flags, moreFlags } of entries)
+			add(path, { skipWorktree: (moreFlags & skipWorktreeBit) !== 0, assumeUnchanged: (flags & assumeUnchangedBit) !== 0 });
 		return found;
 	}
-	const named = names.length <= maxNamed && names.every(isArgument) ? names.map(displayPath) : [];
-	const { stdout } = await repository.run(["ls-files", "-v", "-z", "--", ...named], { env: { GIT_LITERAL_PATHSPECS: "1" } });
 	// "<tag> <path>": S is skip-worktree; a small letter is assume-unchanged.
-	for (const record of splitRecords(stdout)) {
-		const tag = record[0] ?? "H";
-		const flags = { skipWorktree: tag === "S" || tag === "s", assumeUnchanged: tag >= "a" && tag <= "z" };
-		const name = gitPathIfAllowed(record.slice(2));
-		if (name === null) continue;
-		if ((flags.skipWorktree || flags.assumeUnchanged) && wanted.has(name)) found.set(name, flags);
-	}
+	const { onOutput } = nulRecords((record) => {
+		const tag = record.toString("latin1", 0, 1);
+		add(record.toString("latin1", 2), { skipWorktree: tag === "S" || tag === "s", assumeUnchanged: tag >= "a" && tag <= "z" });
+	});
+	await repository.run(["ls-files", "-v", "-z", "--", ...named], { env: { GIT_LITERAL_PATHSPECS: "1" }, onOutput });
 	return found;
 }

@@ -1,3 +1,4 @@
+import { limitGarbage } from "@robust-sync/system/heap-growth";
 import { mountsWithoutModes } from "../files/file-modes.ts";
 import { withSettings } from "../objects/merge-store.ts";
 import { isArgument } from "../objects/tree-paths.ts";
@@ -41,7 +42,7 @@ function statusParser(): { onOutput(chunk: Buffer): void; status(warnings: strin
 	const add = (name: string, kind: StatusEntry["kind"], index: string, worktree: string, submodule: boolean) => {
 		const path = gitPathIfAllowed(name);
 		if (path === null) refused.push(rawPath(name));
-		else entries.push({ path, kind, index, worktree, submodule });
+		else limitGarbage(entries.push({ path, kind, index, worktree, submodule }));
 	};
 	const { onOutput, end } = nulRecords((bytes) => {
 		switch (bytes.toString("latin1", 0, 1)) {

@@ -1,3 +1,4 @@
+import { limitGarbage } from "@robust-sync/system/heap-growth";
 import { gitPathIfAllowed } from "../paths/git-path.ts";
 import { nulRecords } from "../process/nul-records.ts";
 import type { Oid, Repository } from "../process/repository.ts";
@@ -26,7 +27,7 @@ function rawDiff(): { onOutput(chunk: Buffer): void; changes: TreeChange[] } {
 		const name = gitPathIfAllowed(record.toString("latin1"));
 		// In a clean tree there is none: what another one has is nothing that was ever put anywhere.
 		// Named one by one: an object made from another one by spreading takes 40 bytes more, and a million changes have as many.
-		if (name !== null) changes.push({ path: name, before: sides.before, after: sides.after });
+		if (name !== null) limitGarbage(changes.push({ path: name, before: sides.before, after: sides.after }));
 		sides = null;
 	});
 	return { onOutput, changes };
