@@ -199,6 +199,8 @@ export async function compareFiles(
 		return null;
 	} finally {
 		for (const side of sides) side.end();
+		// A mounted file system stays, with its mode.
+		if (hasMount) fs.chmodSync(`${directory}/r/m`, 0o755);
 		for (const above of hasMount ? [directory, `${directory}/r`, `${directory}/r/m`] : [directory])
 			for (const name of fs.readdirSync(above))
 				if (!hasMount || !["r", "m"].includes(name)) fs.rmSync(`${above}/${name}`, { recursive: true, force: true });
