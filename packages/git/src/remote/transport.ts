@@ -32,7 +32,7 @@ export function trackingRef(remote: string, branch: string): string {
 export async function runOnNetwork(
 	repository: Repository,
 	args: readonly string[],
-	options: Pick<GitRunOptions, "accept" | "onRunning"> = {},
+	options: Pick<GitRunOptions, "accept" | "onRunning" | "signal"> = {},
 ): Promise<GitResult & { answer: NetworkAnswer }> {
 	const log = new NetworkLog(repository);
 	try {
@@ -93,11 +93,12 @@ export async function readRemoteBranch(repository: Repository, remote: string, b
 }
 
 /** Fetches by a refspec, with nothing else. */
-async function fetchOnly(repository: Repository, remote: string, refspec: string, accept: readonly number[]) {
+async function fetchOnly(repository: Repository, remote: string, refspec: string, accept: readonly number[], signal?: AbortSignal) {
 	const options = ["--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules", "--refmap="];
 	return await runOnNetwork(repository, ["fetch", "--quiet", ...options, "--end-of-options", remote, refspec], {
 		accept,
 		onRunning: watchFetch(repository),
+		...(signal === undefined ? {} : { signal }),
 	});
 }
 
@@ -113,14 +114,20 @@ export async function fetchSameRef(repository: Repository, remote: string, ref: 
 /**
  * Fetches one branch into its remote-tracking ref. Not forced at first: git itself then reports whether the remote's history
  * was rewritten.
+ * @param signal ends it early: the ref may have been moved or not
  * @returns whether the new tip does not contain the old one
  * @throws GitError; also when the remote has no such branch
  */
-export async function fetchBranch(repository: Repository, remote: string, branch: string): Promise<{ rewritten: boolean }> {
+export async function fetchBranch(
+	repository: Repository,
+	remote: string,
+	branch: string,
+	signal?: AbortSignal,
+): Promise<{ rewritten: boolean }> {
 	const refspec = `refs/heads/${branch}:${trackingRef(remote, branch)}`;
-	const { exitCode, stderr } = await fetchOnly(repository, remote, refspec, [0, 1]);
+	const { exitCode, stderr } = await fetchOnly(repository, remote, refspec, [0, 1], signal);
 	if (exitCode === 0) return { rewritten: false };
-	const again = await fetchOnly(repository, remote, `+${refspec}`, [0, 1]);
+	const again = await fetchOnly(repository, remote, `+${refspec}`, [0, 1], signal);
 	if (again.exitCode !== 0) throw classify("fetch", again.stderr || stderr, again.exitCode, null, again.answer);
 	return { rewritten: true };
 }

@@ -14,6 +14,7 @@ import type { CycleContext } from "../context/cycle-context.ts";
 import { SyncError } from "../context/sync-error.ts";
 import {
 	askUpstream,
+	fetchUnlessReplaced,
 	fetchUpstream,
 	knownTip,
 	mapsRef,
@@ -142,10 +143,12 @@ export async function fetchWithoutForgotten(
 	const ask = async () => (await asked) ?? (await askUpstream(context));
 	const answer = hint ? asked : ask();
 	const given = await (hint ? answer?.catch(() => undefined) : answer);
+	const fetched = hint && (asked === null || given === null) ? (await fetchUnlessReplaced(context)).upstream : null;
 	const early = await applyAnnounced(context);
 	// A fetch before that names objects that may be gone.
-	const isOutdated = early !== null && (given?.upstream ?? null) !== null;
-	const upstream = await withoutForgotten(context, await fetchUpstream(context, hint || isOutdated, isOutdated ? null : answer));
+	const isOutdated = early !== null && (given?.upstream ?? fetched) !== null;
+	const incoming = fetched === null || isOutdated ? await fetchUpstream(context, hint || isOutdated, isOutdated ? null : answer) : fetched;
+	const upstream = await withoutForgotten(context, incoming);
 	if (early === null) return upstream;
 	// The fetch may have been before that, and name the old tip.
 	const before = upstream.before === null ? null : (early.get(upstream.before) ?? upstream.before);

@@ -114,11 +114,13 @@ export const askUpstream = async (context: CycleContext): Promise<Prefetched> =>
  * Learns the remote's tip. Asks first (one cheap question) unless there is a sign that it moved; fetches if it did.
  * @param hint a peer announced a missing head, or a push was refused: fetch at once
  * @param asked the prefetched answer, if there is one that was not used yet
+ * @param signal ends a fetch early; the result then counts for nothing
  */
 export async function fetchUpstream(
 	context: CycleContext,
 	hint: boolean,
 	asked: Promise<Prefetched | null> | null = null,
+	signal?: AbortSignal,
 ): Promise<Upstream> {
 	const { repository, config, memory } = context;
 	const branch = syncedBranch(context);
@@ -138,7 +140,7 @@ export async function fetchUpstream(
 		memory.hasMoved = tip !== known;
 		if (tip === known) return { tip, rewritten: false, before: known };
 	}
-	const fetched = await fetchBranch(repository, config.syncRemote, branch).catch(async (error: unknown) => {
+	const fetched = await fetchBranch(repository, config.syncRemote, branch, signal).catch(async (error: unknown) => {
 		// git has no exit code for a missing branch.
 		if (!(error instanceof GitError) || error.code !== "INTERNAL") throw error;
 		const tip = await readRemoteBranch(repository, config.syncRemote, branch);
@@ -155,6 +157,43 @@ export async function fetchUpstream(
 /** A scan that is over by then decides whether there is a question; a longer one gets it beside it. */
 const defaultAskBesideAfterMs = 50;
 
+/** A fetch that takes longer than this many milliseconds may be bringing a whole history that was made without something. */
+const askMapsAfterMs = 1_000;
+
+/**
+ * Fetches at once. If that takes long, the remote is asked meanwhile whether it has a new map of what to forget: then the fetch ends, because this
+ * node computes most of the new history from its own. A short fetch, which is nearly every one, costs nothing more.
+ */
+export async function fetchUnlessReplaced(context: CycleContext): Promise<Prefetched> {
+	const { repository, config, memory } = context;
+	const announced = memory.announced.size;
+	const ender = new AbortController();
+	let question: Promise<Prefetched | null> = Promise.resolve(null);
+	const ask = async (): Promise<Prefetched | null> => {
+		const mine = await readRef(repository, mapsRef);
+		const answer = await askUpstream(context);
+		const { announced: maps, read } = memory.forget;
+		if (maps === null || maps === mine || maps === read) return null;
+		ender.abort();
+		return answer;
+	};
+	const isPossible = config.heartbeatKeys.length > 0 && (await knownTip(context)) !== null;
+	const timer = setTimeout(() => {
+		question = ask().catch(() => null);
+	}, askMapsAfterMs);
+	if (!isPossible) clearTimeout(timer);
+	try {
+		const upstream = await fetchUpstream(context, true, null, ender.signal);
+		if (!ender.signal.aborted) return { tip: upstream.tip, upstream, announced };
+	} catch (error) {
+		if (!ender.signal.aborted) throw error;
+	} finally {
+		clearTimeout(timer);
+	}
+	const answer = await question;
+	return { tip: answer?.tip ?? null, upstream: null, announced };
+}
+
 /**
  * Learns the remote's tip while the scan runs, if that is likely to be needed. A head that a peer announced is fetched at once; so is the branch
  * after a cycle that found it moved, as more may follow. Where there is something to push, the push answers.
@@ -165,10 +204,7 @@ export function prefetchUpstream(context: CycleContext, isToPush: Promise<boolea
 	const { memory } = context;
 	const announced = memory.announced.size;
 	if (announced > 0 ? memory.pace.limitedMs() > 0 : memory.firstChanges.size > 0 || !memory.pace.mayAsk()) return null;
-	const fetched = async () => {
-		const upstream = await fetchUpstream(context, true);
-		return { tip: upstream.tip, upstream, announced };
-	};
+	const fetched = () => fetchUnlessReplaced(context);
 	const answered = async () => {
 		const scanned = new AbortController();
 		const isSlow = sleep(context.askBesideAfterMs ?? defaultAskBesideAfterMs, false, { signal: scanned.signal }).catch(() => false);
