@@ -108,4 +108,40 @@ describe("forget", () => {
 		expectGone([helios, chad], [value, other]);
 		for (const name of ["one", "two"]) expect(world.git(hub(), "rev-parse", name)).toBe(world.git(name, "rev-parse", "HEAD"));
 	});
+
+	test("forget: another push before each of 12 attempts → done in one command", async () => {
+		const [helios, chad] = await world.pair({ "a.md": `one ${value}\n`, "b.md": "two\n" }, options);
+		for (let index = 0; index < 5; index++) {
+			helios.write(`h${index}.md`, `${index}\n`);
+			await helios.once();
+		}
+		await untilSame([helios, chad]);
+		// Moves the branch while a push of the new history is being received; the third such commit has the value, and its message, too.
+		const hook = `#!/bin/sh
+unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
+read old new name
+[ "$name" = refs/heads/main ] || exit 0
+echo x >> pushes
+n=$(wc -l < pushes)
+[ $n -le 12 ] || exit 0
+text="line $n"; [ $n -ne 3 ] || text="line ${value}"
+export GIT_INDEX_FILE=moved GIT_AUTHOR_NAME=o GIT_AUTHOR_EMAIL=o@o GIT_COMMITTER_NAME=o GIT_COMMITTER_EMAIL=o@o
+git read-tree main
+git update-index --add --cacheinfo 100644 $(echo "$text" | git hash-object -w --stdin) moved-$n.md
+git update-ref refs/heads/main $(git commit-tree $(git write-tree) -p main -m "$text")
+`;
+		fs.mkdirSync(`${hub()}/hooks`, { recursive: true });
+		fs.writeFileSync(`${hub()}/hooks/pre-receive`, hook, { mode: 0o755 });
+		const { code, stdout } = await helios.run(["--forget-value", fileOf(value), "--json"]);
+		fs.rmSync(`${hub()}/hooks/pre-receive`);
+		const total = Number(world.git(hub(), "rev-list", "--count", "main"));
+		expect([code, JSON.parse(stdout)]).toEqual([0, expect.objectContaining({ replaced: true, hub: null })]);
+		expect(fs.readFileSync(`${hub()}/pushes`, "latin1").match(/x/g)?.length).toBeGreaterThan(12);
+		// The map's commit is the only one that is not rewritten.
+		expect([JSON.parse(stdout).commits]).toEqual([total - 1]);
+		await untilSame([helios, chad]);
+		expectGone([helios, chad], [value]);
+		expect(chad.read("moved-3.md")).toMatch(/^line forgotten-a/);
+		expect(chad.read("moved-12.md")).toBe("line 12\n");
+	});
 });

@@ -44,6 +44,8 @@ const maxValueBytes = 65_536;
 const cycleWaitMs = 5 * 60_000;
 /** Other nodes push meanwhile: the history is rewritten at most this many times. */
 const maxRaces = 8;
+/** The same where all but the first time takes little. */
+const maxShortRaces = 32;
 const raceWaitMs = 200;
 /** Commits that a dry run prints; `--json` has all. */
 const maxListed = 20;
@@ -121,23 +123,26 @@ async function underLock<T>({ paths, config, logger }: ForgetRequest, use: (cont
 
 /** Replaces the branch on the hub. @returns null: the history does not contain the value or the paths */
 async function publish(request: ForgetRequest, wanted: Wanted, key: string): Promise<MadeMap | null> {
-	for (let attempt = 1; attempt <= maxRaces; attempt++) {
-		const made = await underLock(request, async (context) => {
-			const { repository, config, lock } = context;
+	return await underLock(request, async (context) => {
+		const { repository, config, lock } = context;
+		let earlier: MadeMap | null = null;
+		// A value: each further attempt only rewrites what was pushed since the one before.
+		const most = wanted.paths.length === 0 ? maxShortRaces : maxRaces;
+		for (let attempt = 1; attempt <= most; attempt++) {
 			const { tip } = await fetchUpstream(context, true);
 			if (tip === null) return null;
-			const map = await makeMap(context, tip, wanted, key);
+			const map: MadeMap | null = await makeMap(context, tip, wanted, key, { earlier });
 			if (map === null) return null;
 			lock.assertHeld();
 			const outcome = await replaceRemoteBranch(repository, config.syncRemote, syncedBranch(context), map.tip, tip, map.history);
-			if (outcome === "race") return outcome;
-			await announceMaps(context, map.tip, map.cleaned);
-			return map;
-		});
-		if (made !== "race") return made;
-		await sleep(raceWaitMs * attempt);
-	}
-	throw new CommandError("other nodes keep pushing: pause them (robust-sync --pause 10m on each), and run this again", ExitCode.failed);
+			if (outcome !== "race") {
+				await announceMaps(context, map.tip, map.cleaned);
+				return map;
+			}
+			earlier = map;
+		}
+		throw new CommandError("other nodes keep pushing: pause them (robust-sync --pause 10m on each), and run this again", ExitCode.failed);
+	});
 }
 
 /** Brings the new history to the mirrors as well. @returns what went wrong, a line each */
@@ -207,7 +212,7 @@ async function dryRun(request: ForgetRequest, wanted: Wanted, key: string): Prom
 	const found = await underLock(request, async (context) => {
 		const { tip } = await fetchUpstream(context, true);
 		if (tip === null) return null;
-		const made = await makeMap(context, tip, wanted, key, false);
+		const made = await makeMap(context, tip, wanted, key, { writes: false });
 		if (made === null) return null;
 		const oids = new Set([...Object.keys(made.map.blobs), ...made.map.paths.flatMap((one) => one.blobs)]);
 		return {

@@ -23,6 +23,8 @@ import type { Progress } from "./progress.ts";
 
 /** Lost races until the cycle gives up with PUSH_RACE. */
 const maxRaces = 10;
+/** The same in a cycle of a command that forgets: it has other work, and the next cycle publishes. */
+const maxForgetRaces = 2;
 /** Fetches, merges, publishes and checks out, until this node and the remote agree. @returns the commit of both */
 export async function syncWithRemote(
 	context: CycleContext,
@@ -180,7 +182,8 @@ export async function syncWithRemote(
 			plan = outcome;
 			break;
 		}
-		if (attempt === maxRaces) throw new SyncError("PUSH_RACE", "other nodes kept pushing first: trying later");
+		if (attempt >= (memory.forget.isCommand ? maxForgetRaces : maxRaces))
+			throw new SyncError("PUSH_RACE", "other nodes kept pushing first: trying later");
 		await sleep(raceWaitMs(attempt, performance.now() - attemptStarted, Math.random()));
 	}
 	if (plan !== null) {

@@ -6,8 +6,8 @@ import {
 	HistoryRewriter,
 	idsOnly,
 	inOrder,
+	isAncestor,
 	isPartialClone,
-	listWithSet,
 	looseIds,
 	type NewHistory,
 	ObjectWriter,
@@ -29,7 +29,7 @@ import { hasFixedPlaces } from "./binary-value.ts";
 import { blobsWithValues } from "./derive-values.ts";
 import { blobId, findMaps } from "./find-maps.ts";
 import { type ForgetMap, forgetDirectory, mapFile, mapText, maxMapBytes, maxMapFiles, signMap } from "./forget-map.ts";
-import type { MadeHistory } from "./rewrite-all.ts";
+import { type MadeHistory, presentIn } from "./rewrite-all.ts";
 import { type Forms, formsOf, holds, withoutValue } from "./value.ts";
 import { blobsAt } from "./working-copies.ts";
 
@@ -55,6 +55,8 @@ export interface MadeMap {
 	readonly history: NewHistory;
 	/** The rewritten history, so that applying the map in the same process need not compute it again. */
 	readonly made: MadeHistory;
+	/** What was found so far, for a map of a newer tip: bytes of new blobs by the ids of the old ones, and objects that are not text or held the value. */
+	readonly found: { readonly sizes: ReadonlyMap<Oid, number>; readonly binary: ReadonlySet<Oid>; readonly messages: ReadonlySet<Oid> };
 }
 
 export const shallowRemedy = "this repository is a shallow clone, which lacks the commits to rewrite: run 'git fetch --unshallow'";
@@ -86,14 +88,22 @@ async function isOurText(store: Repository, tip: Oid, forms: Forms, nodeName: st
  * Makes a branch's history without a value or paths, with a signed map on top.
  * @param from the tip of the branch, with all its history here
  * @param key HEARTBEAT_KEY @param writes whether anything is written, or only counted
+ * @param earlier what this made of an earlier tip: if a value is forgotten, only the commits since then are rewritten
  * @returns null: the history does not contain it
  * @throws CommandError where the value is none of a person; GitError
  */
-export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, key: string, writes = true): Promise<MadeMap | null> {
+export async function makeMap(
+	context: CycleContext,
+	from: Oid,
+	wanted: Wanted,
+	key: string,
+	{ writes = true, earlier = null }: { readonly writes?: boolean; readonly earlier?: MadeMap | null } = {},
+): Promise<MadeMap | null> {
 	const { repository, config, now } = context;
 	requireWhole(repository);
 	const store = openMergeStore(repository);
-	const id = randomBytes(6).toString("hex");
+	const isLater = earlier !== null && wanted.paths.length === 0 && (await isAncestor(store, earlier.map.from, from));
+	const id = (isLater ? earlier?.map.id : undefined) ?? randomBytes(6).toString("hex");
 	const { value } = wanted;
 	const forms = value === null ? null : formsOf(value, id);
 	if (forms !== null && (await isOurText(store, from, forms, config.nodeName)))
@@ -103,22 +113,24 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 		);
 	// Their names come first, so that git's list includes everything in them.
 	const packs = new Set(packNames(store));
-	const { objects, all: present } = await listWithSet(store);
+	const { objects, all: present, freshBlobs, made: continued } = await presentIn(store, isLater ? (earlier?.made ?? null) : null);
+	const past = continued === null ? null : earlier;
 	const writer = new ObjectWriter(store, present);
 	const sink = writes ? writer : idsOnly(repository.objectFormat);
 	const hits = new Map<Oid, Buffer>();
-	const binary = new Set<Oid>();
+	const binary = new Set<Oid>(past?.found.binary);
 	if (value !== null)
-		await blobsWithValues(store, objects.blob, new Map([[id, value]]), (oid, cleaned) => {
+		await blobsWithValues(store, freshBlobs, new Map([[id, value]]), (oid, cleaned) => {
 			hits.set(oid, cleaned);
 			if (hasFixedPlaces(cleaned)) binary.add(oid);
 		});
-	const blobs = new Map([...hits].map(([oid, cleaned]) => [oid, blobId(repository, cleaned)]));
+	const blobs = new Map([...(past?.made.blobs ?? []), ...[...hits].map(([oid, cleaned]) => [oid, blobId(repository, cleaned)] as const)]);
+	const sizes = new Map([...(past?.found.sizes ?? []), ...[...hits].map(([oid, { length }]) => [oid, length] as const)]);
 	await addBlobs(sink, hits.values());
-	const order = await inOrder(store, [from]);
+	const order = await inOrder(store, [from], past === null ? [] : [past.map.from]);
 	const atPaths = wanted.paths.length === 0 ? new Map<GitPath, Set<Oid>>() : await blobsAt(store, order, wanted.paths);
 	const paths = wanted.paths.map((path) => ({ path, blobs: [...(atPaths.get(path) ?? [])].sort() }));
-	const messages = new Set<Oid>();
+	const messages = new Set<Oid>(past?.found.messages);
 	const rule = {
 		blobs,
 		paths: paths.map((one) => ({ path: one.path, marker: mapFile(id), blobs: new Set(one.blobs) })),
@@ -130,7 +142,7 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 		},
 	};
 	const made = await withObjectReader(store, async (reader) => {
-		const rewriter = new HistoryRewriter(reader, sink, rule, repository.objectFormat);
+		const rewriter = new HistoryRewriter(reader, sink, rule, repository.objectFormat, past?.made.rewriter ?? null);
 		const counter = new WorkCounter(store.onProgress, "rewriting the history", order.length, "commits");
 		await rewriter.rewrite(order, (done) => counter.upTo(done));
 		counter.end();
@@ -170,16 +182,19 @@ export async function makeMap(context: CycleContext, from: Oid, wanted: Wanted, 
 		);
 	const subject = value === null ? `forget ${paths.length === 1 ? "a path" : `${paths.length} paths`}` : "forget a value";
 	for (const name of writer.packs) packs.add(name);
+	const written = new Set([...(past?.made.written ?? []), ...writer.packs]);
+	const outside = new Set([...(past?.history.outside ?? []), ...writer.outside]);
 	const loose = looseIds(store).filter((oid) => present.has(oid));
 	const result = {
 		map,
 		// A copy: applying the map continues with the same rewriter, and adds commits of other branches.
 		commits: [...made.commits.keys()],
-		total: order.length,
-		cleaned: Object.entries(map.blobs).map(([before, oid]) => ({ oid, size: hits.get(before)?.length ?? 0 })),
+		total: (past?.total ?? 0) + order.length,
+		cleaned: Object.entries(map.blobs).map(([before, oid]) => ({ oid, size: sizes.get(before) ?? 0 })),
 		binary: [...binary].filter((oid) => met.has(oid)),
-		history: { from, to, packs: writer.packs, outside: writer.outside },
-		made: { id, from, blobs, rewriter: made, before: objects, objects: present, packs, written: writer.packs, loose },
+		history: { from, to, packs: written, outside },
+		made: { id, from, blobs, rewriter: made, before: objects, objects: present, packs, written, loose },
+		found: { sizes, binary, messages },
 	};
 	if (!writes) return { ...result, tip: to };
 	const { commit } = await writeCommit(store, {

@@ -64,7 +64,7 @@ export interface MadeHistory {
 }
 
 /** The objects of a repository, and those that are new since an earlier rewrite. */
-interface Present {
+export interface Present {
 	readonly objects: ObjectsByType;
 	readonly all: OidSet;
 	readonly freshBlobs: readonly Oid[];
@@ -72,8 +72,8 @@ interface Present {
 	readonly made: MadeHistory | null;
 }
 
-/** @throws GitError, the file system's error */
-async function presentIn(store: Repository, made: MadeHistory | null): Promise<Present> {
+/** All objects. @param made an earlier rewrite, whose objects need not be listed again @throws GitError, the file system's error */
+export async function presentIn(store: Repository, made: MadeHistory | null): Promise<Present> {
 	const fresh = made === null ? null : await freshSince(store, made);
 	if (made === null || fresh === null) {
 		const { objects, all } = await listWithSet(store);
