@@ -9,6 +9,8 @@ const rounds = 15;
 const starts = 6;
 const files = 100;
 const quietMs = 100;
+/** After a checkout, or a late write, a daemon looks once more by itself: that cycle would commit what comes next. */
+const restMs = 600;
 const noWatch = { SYNC_WATCH: "0", SYNC_INTERVAL: "3600" };
 
 // Loaded into our own processes: nothing waits for the disk any more, neither they nor the git that they start.
@@ -172,8 +174,11 @@ async function measureForeignWrites(): Promise<{ foreign: number; normal: number
 			const foreign = await cycleOf(() => fs.writeSync(descriptor, `a late line ${round}\n`));
 			fs.closeSync(descriptor);
 			if (!to.read(name)?.includes(`a late line ${round}`)) throw new Error("the late line was not merged in one cycle");
+			await sleep(restMs);
 			const normal = await cycleOf(() => fs.appendFileSync(path.join(to.directory, name), `a line ${round}\n`));
+			await sleep(restMs);
 			await from.cycle();
+			await to.cycle();
 			if (round < 0) continue;
 			taken.foreign.push(foreign);
 			taken.normal.push(normal);
