@@ -207,17 +207,20 @@ function checkReserved({ name, sources }) {
 }
 
 /** Sources that reach the file system only through `Files` (packages/system/src/files.ts): the checkout, and what it calls. */
-const behindFiles = /^packages\/git\/src\/(?:worktree|files)\/|\/paths\/beneath\.ts$/;
+const behindFiles = /^packages\/(?:git\/src\/(?:worktree|files)|robust-sync\/src\/checkout)\/|\/paths\/beneath\.ts$/;
+
+/** This machine's Files. Outside of a checkout, `beneath` has them by default. */
+const machineFiles = `${ownPrefix}system/disk-files`;
 
 /** Modules with which a checkout would pass by the `Files` that it was given. */
-const pastFiles = new Set(["node:fs", "node:fs/promises", `${ownPrefix}system/lstat`, `${ownPrefix}system/make-durable`]);
+const pastFiles = new Set(["node:fs", "node:fs/promises", machineFiles, `${ownPrefix}system/lstat`, `${ownPrefix}system/make-durable`]);
 
 function checkFiles({ sources }) {
 	return sources
 		.filter(({ file }) => behindFiles.test(file) && !isTestSupport(file))
 		.flatMap(({ file, text }) =>
 			importsOf(text)
-				.filter((specifier) => pastFiles.has(specifier))
+				.filter((specifier) => pastFiles.has(specifier) && !(specifier === machineFiles && file.endsWith("/paths/beneath.ts")))
 				.map((specifier) => `${file}: imports ${specifier}: the checkout uses the Files of its repository`),
 		);
 }

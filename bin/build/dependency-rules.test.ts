@@ -56,6 +56,14 @@ describe("dependency direction", () => {
 		const inFile = (file: string) => problemsOf({ name: "git", file: `packages/git/src/${file}`, text }).join();
 		for (const file of ["worktree/place.ts", "files/stat.ts", "paths/beneath.ts"]) expect(inFile(file)).toContain("imports node:fs");
 		for (const file of ["worktree/place.test.ts", "index/entries.ts"]) expect(inFile(file)).toBe("");
+		const cycle = (folder: string) =>
+			problemsOf({
+				name: "robust-sync",
+				file: `packages/robust-sync/src/${folder}/held.ts`,
+				text: 'import { diskFiles } from "@robust-sync/system/disk-files";',
+			}).join();
+		expect(cycle("checkout")).toContain("imports @robust-sync/system/disk-files");
+		expect(cycle("forget")).not.toContain("the checkout uses the Files");
 	});
 
 	test.each([

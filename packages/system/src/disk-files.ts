@@ -56,6 +56,10 @@ class DiskFiles extends Files {
 		return fs.statSync(file);
 	}
 
+	checkReadable(file: FileName): void {
+		fs.accessSync(file, fs.constants.R_OK);
+	}
+
 	open(file: FileName, flags: number, mode?: number): number {
 		return fs.openSync(file, flags, mode);
 	}

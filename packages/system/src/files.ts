@@ -9,7 +9,7 @@ export type ExactStats = fs.BigIntStats;
 export type FileName = Buffer | string;
 
 /** Flags of open(2). */
-export const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = fs.constants;
+export const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_TRUNC, O_WRONLY } = fs.constants;
 const isLinux = process.platform === "linux";
 
 /** open(2), the same numbers on every architecture on which Node runs; Node has no names for them. */
@@ -46,6 +46,8 @@ export abstract class Files {
 	abstract lstatExactly(file: FileName): ExactStats;
 	/** Follows links. */
 	abstract stat(file: FileName): FileStats;
+	/** Follows links. @throws if this process may not read the file */
+	abstract checkReadable(file: FileName): void;
 	/** @returns a descriptor */
 	abstract open(file: FileName, flags: number, mode?: number): number;
 	abstract close(descriptor: number): void;

@@ -37,6 +37,7 @@ const calls: Readonly<Record<string, (files: Files, a: string, b: string, number
 	lstat: (files, a) => kindOf(files.lstat(a)),
 	stat: (files, a) => kindOf(files.stat(a)),
 	exists: (files, a) => files.exists(a),
+	checkReadable: (files, a) => files.checkReadable(a),
 	writeFile: (files, a, _b, number) => files.writeFile(a, Buffer.from(`${number}\n`), { isNew: number % 5 === 0 }),
 	readUnseen: (files, a) => files.readUnseen(a).toString(),
 	readFile: (files, a) => files.readFile(a).toString(),

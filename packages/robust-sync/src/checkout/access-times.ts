@@ -1,6 +1,5 @@
-import fs from "node:fs";
 import { accessTimesTell } from "@robust-sync/git";
-import { diskFiles } from "@robust-sync/system/disk-files";
+import type { Files } from "@robust-sync/system/files";
 import { makeOwnDirectory } from "@robust-sync/system/own-directory";
 import { type Config, findNoatimeMount, mountOf, type WorkspacePaths } from "@robust-sync/workspace";
 
@@ -35,19 +34,28 @@ const probed = new Map<number, boolean>();
 const untold = new Map<string, string>();
 const lookedAt = new Map<string, number>();
 
+/** Null: there is nothing. */
+function deviceOf(files: Files, directory: string): number | null {
+	try {
+		return files.stat(directory).dev;
+	} catch {
+		return null;
+	}
+}
+
 /** Probes a file system, once in the life of a process, and searches for mounts of it through which reads leave no trace. */
-export function accessTimesOf(paths: WorkspacePaths, { syncAtime }: Pick<Config, "syncAtime">): AccessTimes {
+export function accessTimesOf(files: Files, paths: WorkspacePaths, { syncAtime }: Pick<Config, "syncAtime">): AccessTimes {
 	if (syncAtime === "off") return { tell: false, reason: "off (SYNC_ATIME=off)" };
-	const dev = fs.statSync(paths.root, { throwIfNoEntry: false })?.dev;
+	const dev = deviceOf(files, paths.root);
 	const mount = mountOf(paths.root);
-	if (dev === undefined || mount === null) return { tell: false, reason: "the mount of the workspace cannot be found" };
+	if (dev === null || mount === null) return { tell: false, reason: "the mount of the workspace cannot be found" };
 	if (!localTypes.has(mount.type)) return { tell: false, reason: `unknown on ${mount.type}` };
 	if (!probed.has(dev)) {
 		try {
 			// Without own files, none are made for a probe.
-			if (!fs.existsSync(paths.sync)) return { tell: false, reason: "not probed yet" };
+			if (!files.exists(paths.sync)) return { tell: false, reason: "not probed yet" };
 			makeOwnDirectory(paths.versions);
-			probed.set(dev, accessTimesTell(diskFiles, paths.versions));
+			probed.set(dev, accessTimesTell(files, paths.versions));
 		} catch (error) {
 			return { tell: false, reason: `a probe cannot be written (${(error as NodeJS.ErrnoException).code})` };
 		}

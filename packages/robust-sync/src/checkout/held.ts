@@ -93,7 +93,6 @@ export async function viewHeld(context: CycleContext, status: Status, mounted: R
 	const { repository, paths, config } = context;
 	const held = readHeld(paths);
 	if (held.paths.size === 0 && held.mounts.size === 0 && mounted.size === 0) return hidesNothing;
-	const { root } = repository;
 	const entries = new Map(status.entries.map((entry) => [entry.path as string, entry]));
 	const missing = stillMissing(held, mounted, status.entries);
 	const isMissing = (name: string) => missing.some((mount) => isBelow(name, mount));
@@ -148,7 +147,7 @@ export async function viewHeld(context: CycleContext, status: Status, mounted: R
 				// Removed here, changed there: the changed version is placed as soon as possible.
 				if (entry.base === null || !isSameEntry(entry.base, target))
 					next.set(name, { ...entry, base: null, seen: "absent", ...(entry.reason === "guard" ? { approved: true } : {}) });
-			} else if (context.memory.forget.isWaiting(name) || reasonToSkip(root, name, config.maxFileMb) !== null)
+			} else if (context.memory.forget.isWaiting(name) || reasonToSkip(context.repository, name, config.maxFileMb) !== null)
 				next.set(name, { ...entry, seen: null });
 			else toCompare.push({ held: entry, stamp, isStaged });
 		}

@@ -3,6 +3,7 @@ import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { type GitPath, gitPathFromText } from "@robust-sync/git";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
+import { diskFiles } from "@robust-sync/system/disk-files";
 import type { MonotonicClock } from "@robust-sync/system/monotonic-clock";
 import { compactTimestamp } from "@robust-sync/system/timestamps";
 import { parseConfig, WorkspacePaths } from "@robust-sync/workspace";
@@ -57,7 +58,7 @@ function store(content: string, file: string = name): string {
 const contextOf = (memory: CycleContext["memory"], now: number) => cycleContext(scratch, "helios", { memory, now: () => now });
 
 test("replaced files: the clock is set back → order and age stay", () => {
-	const replaced = new ReplacedFiles(paths, clock);
+	const replaced = new ReplacedFiles(paths, diskFiles, clock);
 	replaced.recent(noon, minute);
 	replace(replaced, one, two, noon + 20 * minute);
 	monotonic += 2_000;
@@ -72,7 +73,7 @@ test("replaced files: the clock is set back → order and age stay", () => {
 });
 
 test("replaced files: the clock is set ahead → the newest does not become old", () => {
-	const replaced = new ReplacedFiles(paths, clock);
+	const replaced = new ReplacedFiles(paths, diskFiles, clock);
 	replaced.recent(noon, minute);
 	replace(replaced, one, two, noon);
 	monotonic += 1_000;
@@ -86,7 +87,7 @@ test("replaced files: the clock is set ahead → the newest does not become old"
 });
 
 test("replaced files: restart, clock set meanwhile → order and age stay", () => {
-	const first = new ReplacedFiles(paths, clock);
+	const first = new ReplacedFiles(paths, diskFiles, clock);
 	replace(first, one, two, noon + 25 * minute);
 	monotonic += 1_000;
 	replace(first, two, three, noon + 25 * minute + 1_000);
@@ -94,7 +95,7 @@ test("replaced files: restart, clock set meanwhile → order and age stay", () =
 	replace(first, three, four, noon);
 	monotonic += 2_000;
 	for (const now of [noon + 2_000, noon - 5 * minute, noon + 50 * minute])
-		expect(new ReplacedFiles(paths, clock).replacements(now).get(name)).toEqual([
+		expect(new ReplacedFiles(paths, diskFiles, clock).replacements(now).get(name)).toEqual([
 			{ before: one, after: two, ageMs: 4_000 },
 			{ before: two, after: three, ageMs: 3_000 },
 			{ before: three, after: four, ageMs: 2_000 },
@@ -102,11 +103,11 @@ test("replaced files: restart, clock set meanwhile → order and age stay", () =
 });
 
 test("replaced files: reboot → age by the clock, nothing in the future", () => {
-	const before = new ReplacedFiles(paths, clock);
+	const before = new ReplacedFiles(paths, diskFiles, clock);
 	replace(before, one, two, noon);
 	replace(before, two, three, noon + 1_000);
 	const agesAt = (now: number) =>
-		new ReplacedFiles(paths, { bootId: "the next boot", now: () => 7 })
+		new ReplacedFiles(paths, diskFiles, { bootId: "the next boot", now: () => 7 })
 			.replacements(now)
 			.get(name)
 			?.map(({ after, ageMs }) => [after, ageMs]);
@@ -122,13 +123,13 @@ test("replaced files: reboot → age by the clock, nothing in the future", () =>
 
 test("replaced files: kept open for 30 days → checked, not pruned, as old as it is", () => {
 	const old = Date.now() - 30 * 86_400_000;
-	const first = new ReplacedFiles(paths, clock);
+	const first = new ReplacedFiles(paths, diskFiles, clock);
 	for (let index = 0; index < 12; index++) replace(first, one, two, old + index);
 	const backup = compactTimestamp(old);
 	const file = path.join(paths.backups, backup, "files", name);
 	fs.mkdirSync(path.dirname(file));
 	fs.writeFileSync(file, "1");
-	const later = () => new ReplacedFiles(paths, { bootId: "later", now: () => 1 });
+	const later = () => new ReplacedFiles(paths, diskFiles, { bootId: "later", now: () => 1 });
 	const isWatched = (replaced: ReplacedFiles) => replaced.watched(Date.now()).some((entry) => entry.name === backup);
 	const [entry] = first.watched(old).flatMap(({ name: of, manifest }) => (of === backup ? (manifest?.files ?? []) : []));
 	const seen = () => ({ ...(entry as NonNullable<typeof entry>), size: fs.statSync(file).size, mtime_ms: fs.statSync(file).mtimeMs });
@@ -179,7 +180,7 @@ test("lost update: the daemon was killed → the first scan takes a write for on
 	const before = store('{\n"chad": 1,\n"helios": 1\n}\n');
 	const after = store('{\n"chad": 2,\n"helios": 1\n}\n');
 	const now = Date.now();
-	replace(new ReplacedFiles(paths, clock), before, after, now - 25_000);
+	replace(new ReplacedFiles(paths, diskFiles, clock), before, after, now - 25_000);
 	monotonic += 25_000;
 	const written = '{\n"chad": 1,\n"helios": 3\n}\n';
 	for (const [resumed, hasScanned, rescued] of [

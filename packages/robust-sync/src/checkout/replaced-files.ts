@@ -1,8 +1,6 @@
-import fs from "node:fs";
 import path from "node:path";
 import { type GitPath, openFilesBelow, type PlacedVersion } from "@robust-sync/git";
-import { diskFiles } from "@robust-sync/system/disk-files";
-import { lstatIfThere } from "@robust-sync/system/lstat";
+import type { Files } from "@robust-sync/system/files";
 import { type MonotonicClock, monotonicClock } from "@robust-sync/system/monotonic-clock";
 import { parseCompactTimestamp } from "@robust-sync/system/timestamps";
 import {
@@ -51,6 +49,7 @@ export interface Replacement {
 /** The replacements of our checkouts: the manifests below sync/backups/, read once and kept current. */
 export class ReplacedFiles {
 	readonly #paths: WorkspacePaths;
+	readonly #files: Files;
 	readonly #clock: MonotonicClock;
 	readonly #backups = new Map<string, Backup>();
 	/** The completion of each, by the monotonic clock: names and dates are wrong as soon as a person sets the clock. */
@@ -60,8 +59,9 @@ export class ReplacedFiles {
 	/** Older backups to check: they had open files at the last check, or files that changed since. */
 	#open: ReadonlySet<string> = new Set();
 
-	constructor(paths: WorkspacePaths, clock: MonotonicClock = monotonicClock) {
+	constructor(paths: WorkspacePaths, files: Files, clock: MonotonicClock = monotonicClock) {
 		this.#paths = paths;
+		this.#files = files;
 		this.#clock = clock;
 	}
 
@@ -131,7 +131,7 @@ export class ReplacedFiles {
 		for (const { manifest } of this.#backups.values())
 			for (const { mount } of manifest?.files ?? []) if (mount !== undefined) mounts.add(mount);
 		const directories = [Buffer.from(backups), ...[...mounts].map((mount) => backupsOnMount(root, mount))];
-		return new Set(openFilesBelow(diskFiles, directories).map((file) => file.slice(0, file.indexOf("/"))));
+		return new Set(openFilesBelow(this.#files, directories).map((file) => file.slice(0, file.indexOf("/"))));
 	}
 
 	/**
@@ -210,7 +210,7 @@ export class ReplacedFiles {
 		const news = new Set(old.filter((name) => this.#hasNews(name)));
 		this.#open = new Set([...this.#open, ...news]);
 		const removed = old.filter((name) => !news.has(name));
-		for (const name of removed) fs.rmSync(path.join(this.#paths.backups, name), { recursive: true, force: true });
+		for (const name of removed) this.#files.removeTree(path.join(this.#paths.backups, name));
 		return removed.length;
 	}
 
@@ -219,7 +219,7 @@ export class ReplacedFiles {
 		return (readBackup(this.#paths, name).manifest?.files ?? []).some((kept) => {
 			const { size, mtime_ms } = kept;
 			const file = keptFilePath(this.#paths, name, kept);
-			const stats = file === null ? null : lstatIfThere(file);
+			const stats = file === null ? null : this.#files.lstatIfThere(file);
 			return stats?.isFile() === true && (stats.size !== size || stats.mtimeMs !== mtime_ms);
 		});
 	}

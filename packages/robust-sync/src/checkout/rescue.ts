@@ -191,7 +191,7 @@ function earlierVersions(context: CycleContext, found: readonly LateFinding[]): 
 	const earlier = new Map(
 		[...places].map(([backup, names]) => [backup, memory.replaced.replacements(now(), names, unreadWindowMs, backup)]),
 	);
-	const { tell } = accessTimesOf(paths, config);
+	const { tell } = accessTimesOf(context.repository.files, paths, config);
 	return found.map((finding) => {
 		const replacements = isPossible(finding) ? earlier.get(finding.kept.backup)?.get(finding.place) : undefined;
 		if (!replacements) return noVersions;
@@ -231,7 +231,7 @@ export async function findStaleWrites(
 	const { repository, now, memory } = context;
 	if (changed.length === 0 || memory.replaced.recent(now(), unreadWindowMs).length === 0) return { checked: [], foreign: [] };
 	const recent = memory.replaced.replacements(now(), new Set(changed), unreadWindowMs);
-	const byReads = recent.size > 0 && accessTimesOf(context.paths, context.config).tell;
+	const byReads = recent.size > 0 && accessTimesOf(context.repository.files, context.paths, context.config).tell;
 	const suspects = changed.flatMap((name) => {
 		const replacements = recent.get(name);
 		const live = replacements ? readFile(repository.files, fileSystemPath(repository.root, name)) : null;

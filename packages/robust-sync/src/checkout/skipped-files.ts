@@ -1,50 +1,52 @@
 import { spawn } from "node:child_process";
-import fs from "node:fs";
-import { displayPath, fileSystemPath, type GitPath, gitPathIfAllowed, isSpecial, type RawPath } from "@robust-sync/git";
-import { diskFiles } from "@robust-sync/system/disk-files";
-import { lstatIfThere } from "@robust-sync/system/lstat";
+import { displayPath, fileSystemPath, type GitPath, gitPathIfAllowed, isSpecial, type RawPath, type Repository } from "@robust-sync/git";
+import { type FileStats, type Files, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "@robust-sync/system/files";
 import { neverCommitted, type SkippedFile } from "@robust-sync/workspace";
 
 const sqliteMagic = Buffer.from("SQLite format 3\0");
 
-function exists(root: string, name: string): boolean {
+/** The working tree of a repository, and the files that it is on. */
+type Tree = Pick<Repository, "root" | "files">;
+
+function exists({ root, files }: Tree, name: string): boolean {
 	const file = gitPathIfAllowed(name);
-	return file !== null && lstatIfThere(fileSystemPath(root, file)) !== null;
+	return file !== null && files.lstatIfThere(fileSystemPath(root, file)) !== null;
 }
 
-function startsWith(file: Buffer, magic: Buffer): boolean {
-	const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
+function startsWith(files: Files, file: Buffer, magic: Buffer): boolean {
+	const descriptor = files.open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
 	try {
 		const head = Buffer.alloc(magic.length);
-		return fs.readSync(fd, head, 0, magic.length, 0) === magic.length && head.equals(magic);
+		return files.read(descriptor, head) === magic.length && head.equals(magic);
 	} finally {
-		fs.closeSync(fd);
+		files.close(descriptor);
 	}
 }
 
 /** Whether a file begins as an SQLite database does. */
-export function isDatabase(root: string, name: GitPath): boolean {
+export function isDatabase({ root, files }: Tree, name: GitPath): boolean {
 	try {
-		return startsWith(fileSystemPath(root, name), sqliteMagic);
+		return startsWith(files, fileSystemPath(root, name), sqliteMagic);
 	} catch {
 		return false;
 	}
 }
 
 /** The database that a file belongs to while a program has it open: the file itself, or the database of a `-wal` file. Null: none. */
-export function liveDatabaseOf(root: string, name: GitPath): GitPath | null {
+export function liveDatabaseOf(tree: Tree, name: GitPath): GitPath | null {
 	const companion = gitPathIfAllowed(/^(.*)-(wal|journal|shm)$/s.exec(name)?.[1] ?? "");
-	const database = companion !== null && exists(root, companion) ? companion : name;
-	if (!exists(root, `${database}-wal`) && !exists(root, `${database}-journal`)) return null;
-	return isDatabase(root, database) ? database : null;
+	const database = companion !== null && exists(tree, companion) ? companion : name;
+	if (!exists(tree, `${database}-wal`) && !exists(tree, `${database}-journal`)) return null;
+	return isDatabase(tree, database) ? database : null;
 }
 
 /** The reason why a path cannot be committed now; null: it can (also a deleted one, which is a change like any other). */
-export function reasonToSkip(root: string, name: GitPath, maxFileMb: number): SkippedFile["reason"] | null {
+export function reasonToSkip(tree: Tree, name: GitPath, maxFileMb: number): SkippedFile["reason"] | null {
+	const { root, files } = tree;
 	const file = fileSystemPath(root, name);
-	let stats: fs.Stats | null;
+	let stats: FileStats | null;
 	try {
-		stats = lstatIfThere(file);
+		stats = files.lstatIfThere(file);
 	} catch {
 		return "unreadable";
 	}
@@ -52,11 +54,11 @@ export function reasonToSkip(root: string, name: GitPath, maxFileMb: number): Sk
 	if (!stats.isFile()) return "special-file";
 	if (stats.size > maxFileMb * 1_000_000) return "too-large";
 	try {
-		fs.accessSync(file, fs.constants.R_OK);
+		files.checkReadable(file);
 	} catch (error) {
 		return (error as NodeJS.ErrnoException).code === "ENOENT" ? null : "unreadable";
 	}
-	return liveDatabaseOf(root, name) ? "live-database" : null;
+	return liveDatabaseOf(tree, name) ? "live-database" : null;
 }
 
 /** One entry of `skipped` in sync_state.json. */
@@ -122,9 +124,9 @@ export async function findSpecialFiles(root: string): Promise<string[]> {
 }
 
 /** Whether a special file that was found still exists, and was not replaced by another type. */
-export function isStillSpecial(root: string, name: string): boolean {
+export function isStillSpecial({ root, files }: Tree, name: string): boolean {
 	try {
-		return isSpecial(diskFiles, `${root}/${name}`);
+		return isSpecial(files, `${root}/${name}`);
 	} catch {
 		return false;
 	}

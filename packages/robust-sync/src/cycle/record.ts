@@ -1,6 +1,7 @@
 import { isOwnPath } from "@robust-sync/resolve";
 import { printable } from "@robust-sync/service/printable";
 import { redact } from "@robust-sync/service/redact";
+import { diskFiles } from "@robust-sync/system/disk-files";
 import { pidNamespaceField, processStartedAt } from "@robust-sync/system/process-table";
 import { timestamp } from "@robust-sync/system/timestamps";
 import {
@@ -126,7 +127,7 @@ export class SyncRecord {
 		const at = performance.now();
 		const last = this.#lastAccessTimes;
 		if (last !== null && last.syncAtime === syncAtime && at - last.at < accessTimesForMs) return last.times;
-		const times = accessTimesOf(this.#paths, this.#config());
+		const times = accessTimesOf(diskFiles, this.#paths, this.#config());
 		this.#lastAccessTimes = { at, syncAtime, times };
 		return times;
 	}

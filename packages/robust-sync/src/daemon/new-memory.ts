@@ -51,6 +51,6 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		validStates: new Map(),
 		secrets: new SecretMemory(),
 		forget: new ForgetMemory(),
-		replaced: new ReplacedFiles(paths, clock),
+		replaced: new ReplacedFiles(paths, diskFiles, clock),
 	};
 }

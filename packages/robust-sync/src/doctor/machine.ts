@@ -4,6 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { beneath, checkGitVersion, gitPathIfAllowed, type Repository } from "@robust-sync/git";
 import { shellPath } from "@robust-sync/service/printable";
+import { diskFiles } from "@robust-sync/system/disk-files";
 import { formatSize } from "@robust-sync/system/format-size";
 import { type Config, isOwnName, type WorkspacePaths } from "@robust-sync/workspace";
 import { accessTimesOf } from "../checkout/access-times.ts";
@@ -132,7 +133,7 @@ export function checkFileSystem(paths: WorkspacePaths, disk = realDisk): Finding
 export function checkAccessTimes(paths: WorkspacePaths, config: Config): Finding {
 	const check = "access times";
 	if (config.syncAtime !== "off" && !fs.existsSync(paths.sync)) return ok(check, "probed by the first cycle");
-	const { tell, reason } = accessTimesOf(paths, config);
+	const { tell, reason } = accessTimesOf(diskFiles, paths, config);
 	const effect = "a stale write is recognized for 10 s after a checkout only";
 	if (tell || config.syncAtime === "off") return ok(check, tell ? `${reason}: stale writes are recognized` : `${reason}: ${effect}`);
 	return warning(check, `${reason}: ${effect}`, "mount it with relatime, or set SYNC_ATIME=off to accept that");

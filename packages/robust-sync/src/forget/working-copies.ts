@@ -151,7 +151,7 @@ export async function removeWorkingCopies({ repository }: CycleContext, paths: r
 		const file = fileSystemPath(repository.root, name);
 		// A directory is another repository in this one, which is not part of the history.
 		if (fs.lstatSync(file, { throwIfNoEntry: false })?.isDirectory()) continue;
-		const isInUse = liveDatabaseOf(repository.root, name) === name;
+		const isInUse = liveDatabaseOf(repository, name) === name;
 		fs.rmSync(file, { force: true, recursive: false });
 		if (isInUse) removeBesideDatabase(file);
 		for (let above = parentOf(name); above !== null; above = parentOf(above)) {

@@ -91,7 +91,7 @@ type Content = Pick<DiskFile, "mode" | "content" | "oid">;
 /** The file's entry, as git would store it; null: none; undefined: it cannot be committed directly. @param limit bytes */
 function contentAt(context: CycleContext, name: GitPath, limit: number): Content | null | undefined {
 	const { repository, config, memory } = context;
-	if (memory.forget.isWaiting(name) || reasonToSkip(repository.root, name, config.maxFileMb) !== null) return undefined;
+	if (memory.forget.isWaiting(name) || reasonToSkip(repository, name, config.maxFileMb) !== null) return undefined;
 	try {
 		const stats = lstatIfThere(fileSystemPath(repository.root, name));
 		if (stats !== null && (stats.isDirectory() || stats.size > limit)) return undefined;

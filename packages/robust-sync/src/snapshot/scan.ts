@@ -78,9 +78,7 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 	const held = await viewHeld(context, status, new Set([...mountedBefore].filter((mount) => mounted.has(mount))));
 	const skipped: SkippedFile[] = [...nested].map((directory) => skippedFile(withoutSlash(directory), "nested-repository"));
 	skipped.push(
-		...specialFiles
-			.filter((file) => isStillSpecial(repository.root, file))
-			.map((file) => ({ path: file, reason: "special-file" as const })),
+		...specialFiles.filter((file) => isStillSpecial(repository, file)).map((file) => ({ path: file, reason: "special-file" as const })),
 	);
 	skipped.push(...status.refused.map((name) => skippedFile(name, "refused-path")));
 	skipped.push(...status.unreadable.map((directory) => skippedFile(directory, "unreadable")));
@@ -115,13 +113,13 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 			changed.push(name);
 			continue;
 		}
-		const reason = reasonToSkip(repository.root, name, config.maxFileMb);
+		const reason = reasonToSkip(repository, name, config.maxFileMb);
 		if (reason === null && memory.forget.isWaiting(name)) {
 			// A copy of it is cleaned. Any other file is reported, and waits.
-			if (isDatabase(repository.root, name) && !held.state.paths.has(name)) databases.add(name);
+			if (isDatabase(repository, name) && !held.state.paths.has(name)) databases.add(name);
 		} else if (reason === null) changed.push(name);
 		else if (reason === "live-database") {
-			const database = liveDatabaseOf(repository.root, name) ?? name;
+			const database = liveDatabaseOf(repository, name) ?? name;
 			// A database that waits for its program has an older version than HEAD.
 			if (!held.state.paths.has(database)) databases.add(database);
 		} else if (!skipped.some((entry) => entry.path === displayPath(name))) skipped.push(skippedFile(name, reason));

@@ -132,6 +132,10 @@ export class ModelFiles extends Files {
 		return statsOf(this.#existing("stat", file, true));
 	}
 
+	checkReadable(file: FileName): void {
+		this.#existing("access", file, true);
+	}
+
 	open(file: FileName, flags: number, mode = 0o666): number {
 		const name = textOf(file);
 		this.#meet("open", name);
