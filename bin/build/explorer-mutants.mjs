@@ -139,6 +139,12 @@ export const explorerMutants = {
 		find: "if (destination === first) await",
 		replacement: "if (destination !== first) await",
 	},
+	"write-between-read-and-record": {
+		trace: "notes change c*=patch-old",
+		file: takenFiles,
+		find: "if (now.mtimeMs !== found.mtimeMs) note.mtimeMs = unseenMs;",
+		replacement: "",
+	},
 	"taken-away-without-a-look": {
 		trace: "notes delete c*=append",
 		file: placeFile,
@@ -160,17 +166,12 @@ export const modelMutants = {
 			"directory-that-vanishes-ends-the-cycle",
 			"directory-stays-in-the-backup",
 			"taken-away-without-a-look",
+			"write-between-read-and-record",
 		].map((name) => [name, { ...explorerMutants[name], trace: null }]),
 	),
 	"removed-file-returns-to-no-directory": {
 		...explorerMutants["removed-file-returns-to-no-directory"],
 		trace: "delete 32=append-old 34=directory-gone",
-	},
-	"write-between-read-and-record": {
-		trace: null,
-		file: takenFiles,
-		find: "if (now.mtimeMs !== found.mtimeMs) note.mtimeMs = unseenMs;",
-		replacement: "",
 	},
 	"file-that-vanishes-ends-the-cycle": {
 		trace: "change 24=rename 42=unlink-next",

@@ -17,7 +17,7 @@ interface SubjectOptions {
 	readonly other: string | null;
 	/** The content before the first incoming change; null: there was no file. */
 	readonly base: Buffer | null;
-	readonly newToken: (name: number) => string;
+	readonly newToken: (name: number | string) => string;
 	/** The marks of incoming versions. */
 	readonly incoming: Iterable<string>;
 	/** How far our clocks are ahead of the kernel's, milliseconds. */
@@ -50,7 +50,7 @@ export class Subject {
 	later: (() => void)[] = [];
 	readonly stopClock: World["stopClock"];
 	#written = 0;
-	readonly #newToken: (name: number) => string;
+	readonly #newToken: (name: number | string) => string;
 	readonly #incoming: ReadonlySet<string>;
 	readonly #aheadMs: () => number;
 
@@ -70,6 +70,19 @@ export class Subject {
 		const token = this.#newToken(this.#written++);
 		this.needs.set(token, "tree");
 		return token;
+	}
+
+	/** A mark with as many bytes as the content's first one, in its place. */
+	markOver(content: Buffer): Buffer {
+		const [replaced] = tokensIn(content);
+		if (replaced === undefined) throw new Error("nothing was to overwrite");
+		const bytes = replaced.length - this.#newToken("").length;
+		const token = this.#newToken(String(this.#written++).padStart(bytes, "0"));
+		if (token.length !== replaced.length) throw new Error("nothing was long enough");
+		this.needs.set(token, "tree");
+		// It is in history, or another program's that this one has not read.
+		this.needs.set(replaced, this.#incoming.has(replaced) ? "kept" : "free");
+		return Buffer.from(content.toString("latin1").replace(replaced, token), "latin1");
 	}
 
 	/** The content on disk, read without a trace; null: there is no file. */
@@ -183,6 +196,18 @@ function rewriteOpen(subject: Subject, descriptor: number, read: Buffer): void {
 	subject.date(descriptor);
 }
 
+/** Writes as many bytes into an open file as it has, which may not be at the path any more. */
+function overwriteOpen(subject: Subject, descriptor: number): void {
+	const { size, ino } = fs.fstatSync(descriptor);
+	const read = Buffer.alloc(size);
+	fs.readSync(descriptor, read, 0, size, 0);
+	const content = subject.markOver(read);
+	const known = new Set<string>(tokensIn(read));
+	if (subject.removed.has(ino)) for (const token of tokensIn(content)) if (!known.has(token)) subject.needs.set(token, "free");
+	fs.writeSync(descriptor, content, 0, size, 0);
+	subject.date(descriptor);
+}
+
 function openedBefore({ old }: Subject): number {
 	if (old === null) throw new Error("nothing was open");
 	return old;
@@ -226,6 +251,8 @@ export const acts: Readonly<Record<string, (subject: Subject) => void>> = {
 	append: (subject) => appendTo(subject, open(subject, "a")),
 	"append-old": (subject) => appendInto(subject, openedBefore(subject)),
 	"rewrite-old": (subject) => rewriteOpen(subject, openedBefore(subject), subject.base ?? Buffer.alloc(0)),
+	// In place, with as many bytes as before.
+	"patch-old": (subject) => overwriteOpen(subject, openedBefore(subject)),
 	"open-append": (subject) => {
 		const descriptor = open(subject, "a");
 		subject.later.push(() => appendTo(subject, descriptor));
