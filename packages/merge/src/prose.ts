@@ -140,6 +140,16 @@ function indices(group: readonly Hunk[], overruled: ReadonlySet<number>): number
 /** Both versions of one place, the older first, without repeating common lines at their start or end. If one contains the other, only that one. */
 function addBothVersions(text: MergedText, aligned: Aligned, place: Place): void {
 	const { olderIds, laterIds } = aligned;
+	if (place.start === place.end && place.older.length > 0 && place.later.length > 0) {
+		const parts = partsOfAdditions(aligned, place);
+		if (parts.length > 1) {
+			for (const { older, later, shared } of parts) {
+				if (shared) for (const index of later) text.addBoth(index);
+				else addVersions(text, olderIds, laterIds, older, later);
+			}
+			return;
+		}
+	}
 	const [start, end] = alikeAtEnds(aligned, place);
 	const cut = (lines: readonly number[]) => lines.slice(start, lines.length - end);
 	const [older, later] = [cut(place.older), cut(place.later)];
@@ -167,6 +177,106 @@ function alikeAtEnds({ olderIds, laterIds, later: lines }: Aligned, { start, end
 	// Blank lines before the common lines separate both versions from them.
 	while (last > 0 && !said(later.length - last)) last--;
 	return first + last === least ? [0, 0] : [first, last];
+}
+
+interface Part {
+	readonly older: readonly number[];
+	readonly later: readonly number[];
+	/** Lines that both added. */
+	readonly shared: boolean;
+}
+
+/**
+ * Two additions at one place in parts: what continues the list or table above, then what is between the headings that both added below equal
+ * headings. No parts if one addition contains the other.
+ */
+function partsOfAdditions(aligned: Aligned, { start, older, later }: Place): Part[] {
+	const { olderIds, laterIds, base } = aligned;
+	if (isSubsequence(older, olderIds, later, laterIds) || isSubsequence(later, laterIds, older, olderIds)) return [];
+	const parts: Part[] = [];
+	let [o, l] = [0, 0];
+	const take = (toOlder: number, toLater: number, shared: boolean) => {
+		if (toOlder > o || toLater > l) parts.push({ older: older.slice(o, toOlder), later: later.slice(l, toLater), shared });
+		[o, l] = [toOlder, toLater];
+	};
+	const isAlike = (mine: number, theirs: number) => olderIds[older[mine]!] === laterIds[later[theirs]!];
+	const above = start === 0 ? "" : base.keys[start - 1]!;
+	const [olderItems, laterItems] = [itemsBelow(above, older, aligned.older), itemsBelow(above, later, aligned.later)];
+	if (olderItems > 0 && laterItems > 0) take(olderItems, laterItems, false);
+	const isBlank = (index: number) => /^[ \t]*$/.test(aligned.later.keys[index]!);
+	const inLater = headings(later, laterIds, aligned.later);
+	const common = [...headings(older, olderIds, aligned.older)].flatMap(([path, mine]): [number, number][] => {
+		const theirs = inLater.get(path);
+		return mine === null || theirs === undefined || theirs === null ? [] : [[mine, theirs]];
+	});
+	// In another order, what is below one of them would come below the other.
+	const isInOrder = common.every(([, theirs], i) => i === 0 || theirs > common[i - 1]![1]);
+	for (const [mine, theirs] of isInOrder ? common : []) {
+		// It is among the equal lines behind the heading before it.
+		if (mine < o || theirs < l) continue;
+		// Blank lines before and equal lines behind a heading belong to it.
+		let before = 0;
+		while (
+			mine - before > o &&
+			theirs - before > l &&
+			isAlike(mine - before - 1, theirs - before - 1) &&
+			isBlank(later[theirs - before - 1]!)
+		)
+			before++;
+		take(mine - before, theirs - before, false);
+		let behind = 1;
+		while (mine + behind < older.length && theirs + behind < later.length && isAlike(mine + behind, theirs + behind)) behind++;
+		take(mine + behind, theirs + behind, true);
+	}
+	take(older.length, later.length, false);
+	return parts.flatMap((part) => (part.shared ? [part] : withTextFirst(part, aligned)));
+}
+
+/** What stands above the first heading of an addition belongs to the section above: it comes before all headings. */
+function withTextFirst(part: Part, aligned: Aligned): Part[] {
+	const { older, later } = part;
+	const [o, l] = [textAbove(older, aligned.older), textAbove(later, aligned.later)];
+	if (o === null && l === null) return [part];
+	const [fromOlder, fromLater] = [o ?? older.length, l ?? later.length];
+	const text: Part = { older: older.slice(0, fromOlder), later: later.slice(0, fromLater), shared: false };
+	const rest: Part = { older: older.slice(fromOlder), later: later.slice(fromLater), shared: false };
+	return [text, rest].filter((one) => one.older.length > 0 || one.later.length > 0);
+}
+
+/** The number of lines of an addition above its first heading, and the blank lines before that; null: it has no heading. */
+function textAbove(added: readonly number[], { keys }: Lines): number | null {
+	const heading = added.findIndex((index) => HEADING.test(keys[index]!));
+	let end = heading;
+	while (end > 0 && /^[ \t]*$/.test(keys[added[end - 1]!]!)) end--;
+	return heading === -1 ? null : end;
+}
+
+const HEADING = /^(?:#{1,6}|={2,6})(?= \S)/;
+
+const ITEM = /^[ \t>]*(?:\||[-*+][ \t]|\d{1,9}[.)][ \t])/;
+
+/** The number of lines at the start of an addition that continue the list or table above. */
+function itemsBelow(above: string, added: readonly number[], { keys }: Lines): number {
+	const isRow = (line: string) => /^[ \t>]*\|/.test(line);
+	if (!ITEM.test(above)) return 0;
+	let count = 0;
+	while (count < added.length && ITEM.test(keys[added[count]!]!) && isRow(keys[added[count]!]!) === isRow(above)) count++;
+	return count;
+}
+
+/** The places of an addition's headings, by their numbers and those of the headings above them; null: it is there more than once. */
+function headings(added: readonly number[], ids: Int32Array, { keys }: Lines): Map<string, number | null> {
+	const found = new Map<string, number | null>();
+	const above: number[] = [];
+	for (const [at, index] of added.entries()) {
+		const level = HEADING.exec(keys[index]!)?.[0].length;
+		if (level === undefined) continue;
+		above.length = Math.min(above.length, level - 1);
+		above[level - 1] = ids[index]!;
+		const path = above.join();
+		found.set(path, found.has(path) ? null : at);
+	}
+	return found;
 }
 
 function addVersions(
