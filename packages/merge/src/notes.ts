@@ -115,8 +115,8 @@ export function blocksOf(contents: readonly Uint8Array[], markup: Markup): Set<s
 
 /** Does a note start with front matter that has an end? */
 export function hasFrontMatter(content: Uint8Array): boolean {
-	const start = toLatin1(content.subarray(0, 6));
-	return /^(?:\xef\xbb\xbf)?(?:---|\+\+\+|;;;|\{)/.test(start) && splitNote(plainText(content)).front !== null;
+	const start = toLatin1(content.subarray(0, 1024));
+	return /^(?:\xef\xbb\xbf)?\s*(?:---|\+\+\+|;;;|\{|$)/.test(start) && splitNote(plainText(content)).front !== null;
 }
 
 function plainText(content: Uint8Array): string {

@@ -33,10 +33,16 @@ const FENCES = [
 	{ format: "json", open: /^---[ \t]*json[ \t]*\n/, close: /^---[ \t]*$/ },
 ] as const;
 
+/** Blank lines before front matter, which most readers of notes skip. */
+const BLANK_LINES = /^(?:[ \t]*\n)*/;
+
 export function splitNote(text: string): Note {
+	const blanks = BLANK_LINES.exec(text)![0];
+	const start = blanks === "" ? text : text.slice(blanks.length);
 	for (const { format, open, close } of FENCES) {
-		const opening = open.exec(text)?.[0];
-		if (opening === undefined) continue;
+		const fence = open.exec(start)?.[0];
+		if (fence === undefined) continue;
+		const opening = blanks + fence;
 		for (let at = opening.length; at < text.length; ) {
 			const end = text.indexOf("\n", at);
 			const next = end === -1 ? text.length : end + 1;

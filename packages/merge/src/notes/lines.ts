@@ -3,18 +3,9 @@ import { align } from "../diff.ts";
 import { Interner } from "../interner.ts";
 import { hunks } from "../line-alignment.ts";
 import type { Lost, Versions } from "./blocks.ts";
+import { asciidocRevision, directiveOption, namedLine, orgPlanning, plannedTask, type Statement, taskOfBullet } from "./statements.ts";
 import { firstCell, mergeTableHeads, mergeTableRows, tableRule } from "./tables.ts";
 import type { Markup, Unit } from "./units.ts";
-
-/** A line with one statement, so that only one of two versions can stay. */
-interface Statement {
-	/** The subject of the line. */
-	readonly subject: string;
-	/** The value of the subject; the rest of the line is before and behind. */
-	readonly before: string;
-	readonly says: string;
-	readonly behind: string;
-}
 
 /** The time when a task was done or cancelled, as plugins of Obsidian write it after its words; a character may be several bytes. */
 const COMPLETION = /(?:[ \t]+\xe2(?:\x9c\x85|\x9d\x8c)[ \t]*\d{4}-\d{2}-\d{2}|[ \t]+[[(](?:completion|cancelled)::[^\])]*[\])])+[ \t]*$/;
@@ -90,12 +81,12 @@ function stamped(line: string): Statement | null {
 	return { subject: `stamp ${rest}`, before: "", says: line, behind: "" };
 }
 
-/** A date, with or without a time, or a time. */
+/** A date, with or without a time, or a time, or how many tasks below are done: `[1/2]`, `[50%]`. */
 const STAMP =
-	/(?<!\d)\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?(?!\d)|(?<!\d)\d{1,2}:\d{2}(?::\d{2})?(?!\d)/g;
+	/(?<!\d)\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?(?!\d)|(?<!\d)\d{1,2}:\d{2}(?::\d{2})?(?!\d)|\[\d+(?:\/\d+|%)\]/g;
 
 /** Statements that two new lines may share by chance. */
-const ofOldLines = /^(?:field|stamp|title)/;
+const ofOldLines = /^(?:field|stamp|title|planned)/;
 
 /** A line `Status: open`, also bold or in a list. Its value is a few words: a longer one may be a sentence. */
 function field(line: string): Statement | null {
@@ -116,11 +107,14 @@ function tableHead(line: string, next: string | undefined): Statement | null {
 
 /** May a body have tasks, properties, definitions or tables? */
 export function mayHaveStatements(text: string, markup: Markup): boolean {
-	if (hasTables(markup) && text.includes("|") && /^[ \t]*\|?[ \t]*:?-+:?[ \t]*[|+]/m.test(text)) return true;
+	if (hasTables(markup) && text.includes("|") && /^[ \t>]*\|?[ \t]*:?-+:?[ \t]*[|+]/m.test(text)) return true;
 	if (text.includes("[") && /^[ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[[^\]\n]{1,4}\][ \t]/m.test(text)) return true;
 	if (markup === "org" && /^\*+[ \t]+[A-Z]{4,9}[ \t]/m.test(text)) return true;
 	if (text.search(STAMP) >= 0 || FIELD.test(text) || PLAIN_TASK.test(text) || /^[#=] |^===/m.test(text)) return true;
 	if (markup === "restructured" && text.includes(".. ")) return true;
+	if (markup === "org" && text.includes(":") && /^[ \t]*(?:CLOSED|SCHEDULED|DEADLINE):/m.test(text)) return true;
+	if (markup === "markdown" && (/[ \t]\^[A-Za-z0-9-]+[ \t]*$/m.test(text) || /^[ \t>]*(?:[-*+]|#{1,6})[ \t]+[A-Z]{3,9}[ \t]/m.test(text)))
+		return true;
 	if (markup === "markdown" && text.includes("]:") && DEFINITION.test(text)) return true;
 	return markup === "markdown" ? text.includes("::") : /^[ \t]*(?:#\+|:)[\w-]+:[ \t]/m.test(text);
 }
@@ -137,7 +131,17 @@ export function mergeStatements({ base, older, later }: Versions, markup: Markup
 		if (mergeTableRows({ base, older, later }, lost)) changed = true;
 		if (mergeTableHeads({ base, older, later }, lost)) changed = true;
 	}
-	const [inBase, inOlder, inLater] = [base, older, later].map((units) => statements(units, markup)) as [Found, Found, Found];
+	if (mergeFound({ base, older, later }, lost, (line, index, next, units) => statementOf(line, index, next, units, markup))) changed = true;
+	// A task that both planned otherwise.
+	if (markup === "markdown" && mergeFound({ base, older, later }, lost, plannedTask)) changed = true;
+	return changed;
+}
+
+type Finder = (line: string, index: number, next: string | undefined, units: readonly Unit[]) => Statement | null;
+
+function mergeFound({ base, older, later }: Versions, lost: Lost, find: Finder): boolean {
+	let changed = false;
+	const [inBase, inOlder, inLater] = [base, older, later].map((units) => statements(units, find)) as [Found, Found, Found];
 	for (const [subject, o] of inOlder) {
 		const l = inLater.get(subject);
 		const b = inBase.get(subject);
@@ -163,24 +167,39 @@ export function mergeStatements({ base, older, later }: Versions, markup: Markup
 	return changed;
 }
 
+function statementOf(line: string, index: number, next: string | undefined, units: readonly Unit[], markup: Markup): Statement | null {
+	const special =
+		markup === "org"
+			? (orgTask(line) ?? orgPlanning(line, units[index - 1]?.text))
+			: markup === "markdown"
+				? (namedLine(line) ?? taskOfBullet(line))
+				: markup === "restructured"
+					? directiveOption(line, index, units)
+					: markup === "asciidoc"
+						? asciidocRevision(line, index)
+						: null;
+	return (
+		special ??
+		task(line) ??
+		plainTask(line) ??
+		property(line, markup) ??
+		(markup === "markdown" ? definition(line) : markup === "restructured" ? restructuredDefinition(line) : null) ??
+		(hasTables(markup) ? tableHead(line, next) : null) ??
+		title(line, next, markup) ??
+		field(line) ??
+		stamped(line)
+	);
+}
+
 /** Statements by subject; null: the subject occurs more than once. */
 type Found = Map<string, { index: number; statement: Statement } | null>;
 
-function statements(units: readonly Unit[], markup: Markup): Found {
+function statements(units: readonly Unit[], find: Finder): Found {
 	const found: Found = new Map();
 	for (const [index, { text, block }] of units.entries()) {
 		if (block !== null) continue;
 		const next = units[index + 1]?.block === null ? units[index + 1]!.text : undefined;
-		const statement =
-			(markup === "org" ? orgTask(text) : null) ??
-			task(text) ??
-			plainTask(text) ??
-			property(text, markup) ??
-			(markup === "markdown" ? definition(text) : markup === "restructured" ? restructuredDefinition(text) : null) ??
-			(hasTables(markup) ? tableHead(text, next) : null) ??
-			title(text, next, markup) ??
-			field(text) ??
-			stamped(text);
+		const statement = find(text, index, next, units);
 		if (statement !== null) found.set(statement.subject, found.has(statement.subject) ? null : { index, statement });
 	}
 	return found;

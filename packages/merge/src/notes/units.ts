@@ -23,7 +23,8 @@ export type Markup = "markdown" | "org" | "asciidoc" | "restructured" | "plain";
 
 /** May a body have blocks? Most have none, and the search line by line costs more than a merge. */
 export function mayHaveBlocks(text: string, markup: Markup): boolean {
-	if (markup === "markdown") return text.includes("```") || text.includes("~~~") || text.includes("{%") || mathFence.test(text);
+	if (markup === "markdown")
+		return text.includes("```") || text.includes("~~~") || text.includes("{%") || mathFence.test(text) || commentedJson.test(text);
 	if (markup === "asciidoc") return asciidocFence.test(text);
 	if (markup === "restructured") return text.includes(".. ") && restructuredBlock.test(text);
 	return markup === "org" && /^[ \t]*(?::[\w-]+:|#\+begin_)/im.test(text);
@@ -85,6 +86,7 @@ function blockEnd(lines: readonly string[], from: number, markup: Markup, endles
 	if (markup === "restructured") return restructuredEnd(lines, from);
 	const math = mathFence.exec(line)?.[1];
 	if (math !== undefined) return mathEnd(lines, from, math, endless);
+	if (htmlComment.test(line)) return commentEnd(lines, from, endless);
 	const liquid = liquidBlock.exec(line);
 	if (liquid !== null) return liquidEnd(lines, from, liquid as unknown as [string, string, string], endless);
 	const fence = /^[ \t>]*(?:[-*+][ \t]+)?(`{3,}|~{3,})[ \t]*(.*)$/.exec(line);
@@ -109,6 +111,18 @@ function mathEnd(lines: readonly string[], from: number, open: string, endless: 
 	const found = ending(lines, from, (line) => close.test(line), "math", false);
 	if (found === null) endless.add(open);
 	return found;
+}
+
+/** A comment of HTML over lines; one that starts with a bracket holds data of a program. */
+const htmlComment = /^[ \t]*<!--(?!.*-->)/;
+const commentedJson = /^[ \t]*<!--(?!.*-->).*\n[ \t]*[{[]/m;
+
+function commentEnd(lines: readonly string[], from: number, endless: Set<string>): BlockEnd | null {
+	if (endless.has("-->") || !/^[ \t]*[{[]/.test(lines[from + 1] ?? "")) return null;
+	const found = ending(lines, from, (line) => line.includes("-->"), "", false);
+	if (found === null) endless.add("-->");
+	// What stands before the end belongs to the data: it cannot be taken apart.
+	return found !== null && /^[ \t]*-->[ \t]*$/.test(lines[found.past - 1]!) ? found : null;
 }
 
 /** Tags of Liquid (Jekyll) whose content is not prose (https://jekyllrb.com/docs/liquid/tags/), and the language that `highlight` names. */
