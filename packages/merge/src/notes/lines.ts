@@ -8,7 +8,8 @@ import { firstCell, mergeTableHeads, mergeTableRows, tableRule } from "./tables.
 import type { Markup, Unit } from "./units.ts";
 
 /** The time when a task was done or cancelled, as plugins of Obsidian write it after its words; a character may be several bytes. */
-const COMPLETION = /(?:[ \t]+\xe2(?:\x9c\x85|\x9d\x8c)[ \t]*\d{4}-\d{2}-\d{2}|[ \t]+[[(](?:completion|cancelled)::[^\])]*[\])])+[ \t]*$/;
+const COMPLETION =
+	/(?<![ \t])(?:[ \t]+\xe2(?:\x9c\x85|\x9d\x8c)[ \t]*\d{4}-\d{2}-\d{2}|[ \t]+[[(](?:completion|cancelled)::[^\])]*[\])])+[ \t]*$/;
 
 const TASK = /^([ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[)([^\]]{1,4})(\][ \t].*)$/;
 

@@ -12,7 +12,7 @@ export interface Statement {
 
 /** A line with a name for links to it, `text ^name`; a note has a name once (https://help.obsidian.md/links). */
 export function namedLine(line: string): Statement | null {
-	const found = /^([ \t>]*)(.*\S[ \t]+\^([A-Za-z0-9-]+)[ \t]*)$/.exec(line);
+	const found = /^([ \t>]*)(?=[^ \t>])(.*\S[ \t]+\^([A-Za-z0-9-]+)[ \t]*)$/.exec(line);
 	return found === null ? null : { subject: `task ^${found[3]}`, before: found[1]!, says: found[2]!, behind: "" };
 }
 
@@ -29,8 +29,12 @@ export function taskOfBullet(line: string): Statement | null {
 const PLANS =
 	/(?:[ \t]+(?:(?:\xf0\x9f\x93\x85|\xf0\x9f\x9b\xab|\xe2\x8f\xb3|\xe2\x9e\x95|\xe2\x9c\x85|\xe2\x9d\x8c)(?:\xef\xb8\x8f)?[ \t]*\d{4}-\d{2}-\d{2}|(?:\xe2\x8f[\xab\xac]|\xf0\x9f\x94[\xba\xbc\xbd])(?:\xef\xb8\x8f)?|\[[\w-]+::[^\]]*\]|\([\w-]+::[^)]*\)|@[\w-]+\([^)]*\)))+[ \t]*$/;
 
+/** No task has a longer line, and the search for its dates takes the square of the length. */
+const longestTask = 2000;
+
 /** A task of a list by its words without its dates and its priority. */
 export function plannedTask(line: string): Statement | null {
+	if (line.length > longestTask) return null;
 	const found = /^([ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+)(\[[^\]]{1,4}\][ \t].*)$/.exec(line);
 	if (found === null) return null;
 	const words = found[2]!.replace(/^\[[^\]]*\]/, "").replace(PLANS, "");

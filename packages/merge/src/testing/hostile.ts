@@ -185,6 +185,12 @@ export function hostile(scale: number): Hostile[] {
 			path: "a.md",
 			...versions((side) => `---\na${" ".repeat(n(300_000))}\n---\n${side}\n`),
 		},
+		{ name: "blanks in a task", path: "a.md", ...versions((side) => `- [ ] a${" ".repeat(n(4_000_000))}${side}\n`) },
+		{
+			name: "blanks below front matter",
+			path: "a.md",
+			...versions((side) => `---\na: 1\n---\n${" ".repeat(n(4_000_000))}${side}\n`),
+		},
 		{ name: "100,000 fences", path: "a.md", ...versions((side) => `${"```\n".repeat(n(100_000))}${side}\n`) },
 		{ name: "20,000 fences of YAML", path: "a.md", budgets: 4, ...changed(n(20_000), (_, v) => `\`\`\`yaml\na: ${v}\n\`\`\`\n`) },
 		{ name: "fences of many names", path: "a.md", ...versions((side) => `${list(n(50_000), (i) => `~~~${i}`, "\n")}\n${side}\n`) },
