@@ -459,6 +459,23 @@ const ROWS: readonly Row[] = [
 		result: "id,n,y,z⏎1,a,2,3⏎",
 		saved: true,
 	},
+	{
+		name: "systemd: the value of a key that is there twice, changed by both",
+		path: "a.service",
+		base: "[Service]⏎ExecStart=⏎ExecStart=/a⏎",
+		older: "[Service]⏎ExecStart=⏎ExecStart=/b⏎",
+		later: "[Service]⏎ExecStart=⏎ExecStart=/c⏎",
+		result: "[Service]⏎ExecStart=⏎ExecStart=/c⏎",
+		saved: true,
+	},
+	{
+		name: "systemd: values of one key, changed and added",
+		path: "a.service",
+		base: "[Service]⏎Environment=A=1⏎Environment=B=1⏎",
+		older: "[Service]⏎Environment=A=2⏎Environment=B=1⏎",
+		later: "[Service]⏎Environment=A=1⏎Environment=B=2⏎Environment=C=1⏎",
+		result: "[Service]⏎Environment=A=2⏎Environment=B=2⏎Environment=C=1⏎",
+	},
 ];
 
 const bytes = (text: string) => Buffer.from(text.replaceAll("⏎", "\n"));

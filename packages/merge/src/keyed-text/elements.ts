@@ -75,7 +75,7 @@ export function mapKeys(versions: readonly (readonly Item[])[]): string[][] {
 		}
 	}
 	if (repeated.size === 0) return versions.map((items) => items.map(({ key }) => key));
-	return versions.map((items) => {
+	const found = versions.map((items) => {
 		const times = new Map<string, number>();
 		return items.map(({ key, text }) => {
 			if (!repeated.has(key)) return key;
@@ -85,6 +85,31 @@ export function mapKeys(versions: readonly (readonly Item[])[]): string[][] {
 			return before === 0 ? own : `${own}\0${before}`;
 		});
 	});
+	joinReplaced(versions, found, repeated);
+	return found;
+}
+
+/** Where both sides replaced the same values of a repeated key, each by as many, the new ones are the old ones, changed: only one version can stay. */
+function joinReplaced(versions: readonly (readonly Item[])[], keys: readonly string[][], repeated: ReadonlySet<string>): void {
+	const [inBase, inOlder, inLater] = keys.map((own) => new Set(own)) as [Set<string>, Set<string>, Set<string>];
+	const placesOf = (version: number, isReplaced: (own: string) => boolean) => {
+		const places = new Map<string, number[]>();
+		for (const [i, { key }] of versions[version]!.entries()) {
+			if (!repeated.has(key) || !isReplaced(keys[version]![i]!)) continue;
+			const known = places.get(key);
+			if (known === undefined) places.set(key, [i]);
+			else known.push(i);
+		}
+		return places;
+	};
+	const gone = placesOf(0, (own) => !inOlder.has(own) && !inLater.has(own));
+	if (gone.size === 0) return;
+	const [byOlder, byLater] = [placesOf(1, (own) => !inBase.has(own)), placesOf(2, (own) => !inBase.has(own))];
+	for (const [key, places] of gone) {
+		const [mine, theirs] = [byOlder.get(key) ?? [], byLater.get(key) ?? []];
+		if (mine.length !== places.length || theirs.length !== places.length) continue;
+		for (const [k, place] of places.entries()) keys[1]![mine[k]!] = keys[2]![theirs[k]!] = keys[0]![place]!;
+	}
 }
 
 /** The key that names the elements of a list in all versions, or null. */
