@@ -136,8 +136,8 @@ export const explorerMutants = {
 	"missing-file-leaves-no-evidence": {
 		trace: "notes change c*=unlink-next",
 		file: placeFile,
-		find: "if (destination === first) await",
-		replacement: "if (destination !== first) await",
+		find: "if (isFirst) await",
+		replacement: "if (!isFirst) await",
 	},
 	"write-between-read-and-record": {
 		trace: "notes change c*=patch-old",
@@ -148,8 +148,8 @@ export const explorerMutants = {
 	"taken-away-without-a-look": {
 		trace: "notes delete c*=append",
 		file: placeFile,
-		find: "this.#leaveRemoved(change, file, versions);",
-		replacement: "this.#taken.noteExpected(change, file, peek(this.#files, file), versions);",
+		find: "() => this.#leaveRemoved(change, file, versions)",
+		replacement: "() => this.#taken.noteExpected(change, file, peek(this.#files, file), versions)",
 	},
 };
 
@@ -190,6 +190,24 @@ export const modelMutants = {
 		file: takenFiles,
 		find: "files.rename(directory, beside), { makeParents: true, files });",
 		replacement: "files.rename(directory, beside), { files });",
+	},
+	"unreadable-file-is-not-recorded": {
+		trace: "change 44=patch-old 54=EIO",
+		file: takenFiles,
+		find: 'if (taken === "file") this.#noteUnread(change, file, versions);',
+		replacement: 'if (taken === "file") this.rescued.push();',
+	},
+	"version-of-a-missing-file-in-parts": {
+		trace: "change 21=rename-away 48=kill",
+		file: placeFile,
+		find: "const file = staging.nextFile();\n\t\tthis.#files.writeFile(file, content, { mode: 0o600",
+		replacement: "const file = destination;\n\t\tbackup.makeParents(file);\n\t\tthis.#files.writeFile(file, content, { mode: 0o600",
+	},
+	"unreadable-directory-does-not-return": {
+		trace: "link change 53=directory 59=EACCES",
+		file: takenFiles,
+		find: 'else if (taken === "directory") this.#returnDirectory(change.path, file);',
+		replacement: "",
 	},
 	"late-file-counts-as-expected": {
 		trace: null,

@@ -1,10 +1,10 @@
 import { expect, test } from "@jest/globals";
-import { type Outcome, traceText } from "./explore/explore-model.ts";
+import { type Outcome, traceText, withFault } from "./explore/explore-model.ts";
 import { eachPair, eachSingle } from "./explore/schedules.ts";
 
 const share = Number(process.env.SLOW_SHARE ?? 1);
 
-test("explorer in memory: one and two acts, with kills, both ways → nothing lost", async () => {
+test("explorer in memory: two acts, kills or faults, both ways → nothing lost", async () => {
 	const failed: Outcome[] = [];
 	let count = 0;
 	const report = (outcome: Outcome) => {
@@ -13,6 +13,7 @@ test("explorer in memory: one and two acts, with kills, both ways → nothing lo
 	};
 	await eachSingle(["exchange", "link"], report);
 	await eachPair(100_000 * share, 3, report);
+	await eachPair(50_000 * share, 4, report, undefined, withFault);
 	expect(failed.map(({ trace, problems }) => [traceText(trace), problems])).toEqual([]);
-	expect(count).toBeGreaterThan(10_000 + 90_000 * share);
+	expect(count).toBeGreaterThan(10_000 + 140_000 * share);
 }, 240_000);

@@ -60,13 +60,19 @@ export class KeptFiles {
 		return blobOid(content, this.#objectFormat);
 	}
 
+	/** Whether a file of a path is recorded. */
+	has(name: GitPath, file: Buffer): boolean {
+		const { backup } = this.#siteOf(name);
+		return this.#notesOf.get(name)?.some((note) => note.file === backup.pathBelow(file)) === true;
+	}
+
 	/** Records a kept file in its present state; size and time will reveal later writes. @param stats of the file, if known */
 	note(
 		name: GitPath,
 		file: Buffer,
 		before: Oid,
 		after: Oid | null,
-		{ stats = this.#files.lstat(file) }: { readonly stats?: FileStats } = {},
+		{ stats = this.#files.lstat(file) }: { readonly stats?: Pick<FileStats, "size" | "mtimeMs"> } = {},
 	): KeptNote {
 		const { size, mtimeMs } = stats;
 		const { top, backup } = this.#siteOf(name);

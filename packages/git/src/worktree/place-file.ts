@@ -24,6 +24,21 @@ const maxAttempts = 100;
 /** A larger file is compared by its size first: it is never merged. */
 const hugeBytes = 100_000_000;
 
+/** A staged file, and what is known of its path right before it is placed. */
+interface PlacingStep {
+	readonly change: TreeChange;
+	readonly staged: string;
+	/** Gets the old file. */
+	readonly destination: Buffer;
+	readonly versions: Versions | null;
+	readonly there: Found | null;
+	/** A program made a file while the path was empty. */
+	readonly appeared: boolean;
+	/** No file was removed at this path before. */
+	readonly isFirst: boolean;
+	readonly attempt: number;
+}
+
 /** The checkout of one path: stage, compare, swap, keep. */
 export class Placer {
 	/** Directories with defaults for new files. */
@@ -75,7 +90,7 @@ export class Placer {
 	}
 
 	/** Removes a file. @param expected a file with the old version in its form on disk; null: filters do not apply @throws ObstacleError; file system errors */
-	remove(change: TreeChange, expected: string | null): void {
+	async remove(change: TreeChange, expected: string | null): Promise<void> {
 		// A commit's files in a store of ours were never placed.
 		if (this.#sites.stores.isInside(change.path)) return;
 		if (change.before?.mode === "160000") return;
@@ -95,7 +110,8 @@ export class Placer {
 			const destination = backup.first(change.path);
 			if (this.#taken.take(change.path, destination)) taken.push({ file: destination, isOurs: false });
 		}
-		for (const { file } of taken) this.#leaveRemoved(change, file, versions);
+		for (const { file } of taken)
+			await this.#taken.orUnread(change, file, versions, null, () => this.#leaveRemoved(change, file, versions));
 		for (let parent = parentOf(change.path); parent !== null; parent = parentOf(parent)) {
 			try {
 				this.#files.rmdir(this.#sites.live(parent));
@@ -147,49 +163,63 @@ export class Placer {
 			if (isUnexpected && isSame(this.#files, live, staged) && this.#hasMode(change, live)) return;
 			if (isUnexpected && this.#expected.isUnstorable(change.path)) throw new ObstacleError("filter-failed");
 			if (there) keepPermissions(this.#files, staged, there.stats, this.#modeFor(change, there.stats));
-			const { mode, oid } = change.after as TreeEntry;
-			const replaced = await this.#swapper.exchange(change.path, mode, staged, destination, there);
-			if (typeof replaced === "object") {
-				const { content, stats, version } = replaced;
-				if (this.#expected.isExpected(change, content, stats, versions)) this.#taken.noteExpected(change, destination, replaced, versions);
-				else this.#taken.observe(change, destination, versions, await this.#isAddition(change, content, appeared, versions));
-				this.#swapper.notePlaced(change.path, mode, oid, version);
-				this.#taken.kept.placedAs(change.path, this.#taken.incomingId(change, versions), version);
-				return;
-			}
-			if (replaced === "taken") this.#way.clearParentsAgain(change.path);
-			if (replaced === "taken" || this.#taken.take(change.path, destination)) {
-				const taken = peek(this.#files, destination);
-				const isAddition = taken !== null && (await this.#isAddition(change, taken.content, appeared, versions));
-				this.#taken.note(change, destination, versions, isAddition);
-				if (taken && there) carryBits(this.#files, staged, there.stats, taken.stats);
-				// It was made after the look at the path.
-				else if (taken) keepPermissions(this.#files, staged, taken.stats, this.#modeFor(change, taken.stats));
-			} else if (isSpecial(this.#files, live)) {
-				// A program may have it open, and find it by its name.
-				throw new ObstacleError("in-the-way");
-			} else if (this.#files.lstatIfThere(live) === null) {
-				if (destination === first) await this.#noteMissing(change, destination, staged, versions);
-			} else if (this.#files.lstatIfThere(live)?.isDirectory() && !this.#way.removeEmptyTree(live)) {
-				// A mount point: an empty directory that cannot be removed.
-				if (this.#isEmptyDirectory(live)) throw new ObstacleError("mount-point");
-				if (this.#way.placeConflictCopy(change, staged)) return;
-				// A program has removed the directories since.
-				if (attempt > maxAttempts) throw new ObstacleError("in-the-way");
-				this.#way.clearParentsAgain(change.path);
-				continue;
-			}
-			try {
-				const version = this.#swapper.linkInto(change.path, mode, oid, staged);
-				this.#taken.kept.placedAs(change.path, this.#taken.incomingId(change, versions), version);
-				return;
-			} catch (error) {
-				const { code } = error as NodeJS.ErrnoException;
-				if ((code !== "EEXIST" && code !== "ENOENT") || attempt > maxAttempts) throw error;
-				// A program made a file there at this moment: it is treated like the one before. Or it removed the directory.
-				if (code === "EEXIST") appeared = true;
-				else this.#way.clearParentsAgain(change.path);
-			}
+			const step: PlacingStep = { change, staged, destination, versions, there, appeared, isFirst: destination === first, attempt };
+			const outcome = await this.#taken.orUnread(change, destination, versions, staged, () => this.#placeStaged(step));
+			if (outcome === "placed") return;
+			appeared ||= outcome === "appeared";
+		}
+	}
+
+	/**
+	 * The one step that changes the path.
+	 * @returns "placed"; "appeared": a program made a file there at that moment; "again": a program removed the directory
+	 */
+	async #placeStaged(step: PlacingStep): Promise<"placed" | "appeared" | "again"> {
+		const { change, staged, destination, versions, there, appeared, isFirst, attempt } = step;
+		const live = this.#sites.live(change.path);
+		const { mode, oid } = change.after as TreeEntry;
+		const replaced = await this.#swapper.exchange(change.path, mode, staged, destination, there);
+		if (typeof replaced === "object") {
+			const { content, stats, version } = replaced;
+			if (this.#expected.isExpected(change, content, stats, versions)) this.#taken.noteExpected(change, destination, replaced, versions);
+			else this.#taken.observe(change, destination, versions, await this.#isAddition(change, content, appeared, versions));
+			this.#swapper.notePlaced(change.path, mode, oid, version);
+			this.#taken.kept.placedAs(change.path, this.#taken.incomingId(change, versions), version);
+			return "placed";
+		}
+		if (replaced === "taken") this.#way.clearParentsAgain(change.path);
+		if (replaced === "taken" || this.#taken.take(change.path, destination)) {
+			const taken = peek(this.#files, destination);
+			const isAddition = taken !== null && (await this.#isAddition(change, taken.content, appeared, versions));
+			this.#taken.note(change, destination, versions, isAddition);
+			if (taken && there) carryBits(this.#files, staged, there.stats, taken.stats);
+			// It was made after the look at the path.
+			else if (taken) keepPermissions(this.#files, staged, taken.stats, this.#modeFor(change, taken.stats));
+		} else if (isSpecial(this.#files, live)) {
+			// A program may have it open, and find it by its name.
+			throw new ObstacleError("in-the-way");
+		} else if (this.#files.lstatIfThere(live) === null) {
+			if (isFirst) await this.#noteMissing(change, destination, staged, versions);
+		} else if (this.#files.lstatIfThere(live)?.isDirectory() && !this.#way.removeEmptyTree(live)) {
+			// A mount point: an empty directory that cannot be removed.
+			if (this.#isEmptyDirectory(live)) throw new ObstacleError("mount-point");
+			if (this.#way.placeConflictCopy(change, staged)) return "placed";
+			// A program has removed the directories since.
+			if (attempt > maxAttempts) throw new ObstacleError("in-the-way");
+			this.#way.clearParentsAgain(change.path);
+			return "again";
+		}
+		try {
+			const version = this.#swapper.linkInto(change.path, mode, oid, staged);
+			this.#taken.kept.placedAs(change.path, this.#taken.incomingId(change, versions), version);
+			return "placed";
+		} catch (error) {
+			const { code } = error as NodeJS.ErrnoException;
+			if ((code !== "EEXIST" && code !== "ENOENT") || attempt > maxAttempts) throw error;
+			// A program made a file there at this moment: it is treated like the one before. Or it removed the directory.
+			if (code === "EEXIST") return "appeared";
+			this.#way.clearParentsAgain(change.path);
+			return "again";
 		}
 	}
 
@@ -203,8 +233,12 @@ export class Placer {
 		if (this.#files.lstat(staged).size > hugeBytes) return;
 		const content = await this.#contentBefore(before, versions);
 		if (content === null) return;
-		this.#sites.of(change.path).backup.makeParents(destination);
-		this.#files.writeFile(destination, content, { mode: 0o600, isDurable: true });
+		const { backup, staging } = this.#sites.of(change.path);
+		const file = staging.nextFile();
+		this.#files.writeFile(file, content, { mode: 0o600, isDurable: true });
+		// Whole or not at all: after a kill, part of it would be a program's write.
+		backup.makeParents(destination);
+		this.#files.rename(file, destination);
 		this.#taken.noteExpected(change, destination, { content, stats: this.#files.lstat(destination) }, versions);
 	}
 
@@ -217,15 +251,20 @@ export class Placer {
 	async #isPlacedBefore(change: TreeChange, staged: string, versions: Versions | null): Promise<boolean> {
 		let isTaken = false;
 		for (const { file, isOurs } of this.#sites.of(change.path).backup.takenBefore(change.path)) {
-			const found = peek(this.#files, file);
-			const isExpected = found !== null && this.#expected.isExpected(change, found.content, found.stats, versions);
-			// A swap that was prepared, but not made.
-			if (isOurs || (!isExpected && isSame(this.#files, file, staged))) this.#files.unlink(file);
-			else {
+			const note = async () => {
+				const found = peek(this.#files, file);
+				const isExpected = found !== null && this.#expected.isExpected(change, found.content, found.stats, versions);
+				// A swap that was prepared, but not made.
+				if (!isExpected && isSame(this.#files, file, staged)) {
+					this.#files.unlink(file);
+					return;
+				}
 				const isAddition = found !== null && (await this.#isAddition(change, found.content, isTaken, versions));
 				this.#taken.note(change, file, versions, isAddition);
 				isTaken = true;
-			}
+			};
+			if (isOurs) this.#files.unlink(file);
+			else await this.#taken.orUnread(change, file, versions, null, note);
 		}
 		const live = this.#sites.live(change.path);
 		const isThere = isSame(this.#files, live, staged);

@@ -105,6 +105,56 @@ export class TakenFiles {
 		if (now.mtimeMs !== found.mtimeMs) note.mtimeMs = unseenMs;
 	}
 
+	/**
+	 * Calls `work`, which records a removed file. If that fails, the file is recorded as not read yet, so that the check of the kept files does it; a
+	 * directory returns to its place.
+	 * @param ours the file of ours that a swap links to the same name first @throws what `work` throws
+	 */
+	async orUnread<T>(
+		change: TreeChange,
+		file: Buffer,
+		versions: Versions | null,
+		ours: string | null,
+		work: () => T | Promise<T>,
+	): Promise<T> {
+		try {
+			return await work();
+		} catch (error) {
+			const taken = this.#kindOfTaken(file, ours);
+			if (taken === "file") this.#noteUnread(change, file, versions);
+			else if (taken === "directory") this.#returnDirectory(change.path, file);
+			throw error;
+		}
+	}
+
+	#kindOfTaken(file: Buffer, ours: string | null): "file" | "directory" | null {
+		try {
+			const stats = this.#files.lstatIfThere(file);
+			if (stats === null || (ours !== null && stats.ino === this.#files.lstatIfThere(ours)?.ino)) return null;
+			return stats.isDirectory() ? "directory" : "file";
+		} catch {
+			// Unknown: a record of what is no file does no harm.
+			return "file";
+		}
+	}
+
+	#returnDirectory(name: GitPath, directory: Buffer): void {
+		try {
+			this.#files.rename(directory, this.#sites.live(name));
+		} catch {
+			this.#keepDirectoryBeside(name, directory);
+		}
+	}
+
+	#noteUnread(change: TreeChange, file: Buffer, versions: Versions | null): void {
+		const { path: name, before } = change;
+		if (this.kept.has(name, file)) return;
+		const base = versions?.before ? this.kept.idOf(versions.before) : isFileMode(before?.mode) ? (before as TreeEntry).oid : null;
+		const stats = { size: 0, mtimeMs: unseenMs };
+		this.kept.note(name, file, base ?? this.kept.idOf(Buffer.alloc(0)), this.incomingId(change, versions), { stats });
+		this.rescued.push(name);
+	}
+
 	incomingId({ after }: TreeChange, versions: Versions | null): Oid | null {
 		if (versions?.incoming) return this.kept.idOf(versions.incoming);
 		return isFileMode(after?.mode) ? (after?.oid ?? null) : null;

@@ -47,6 +47,15 @@ function peekKept(files: Files, file: Buffer): Found | null {
 	}
 }
 
+/** Null: there is nothing, or a broken disk does not show it now. */
+function statsOfKept(files: Files, file: Buffer): FileStats | null {
+	try {
+		return files.lstatIfThere(file);
+	} catch {
+		return null;
+	}
+}
+
 /** A late write found in a kept file, with the file's present state. */
 interface LateFinding {
 	readonly entry: ReplacedFile;
@@ -79,7 +88,7 @@ export async function findLateWrites(context: CycleContext): Promise<LateWriteSe
 		for (const [index, entry] of manifest.files.entries()) {
 			checks++;
 			const file = keptFilePath(paths, backup, entry);
-			const seen = file === null ? null : repository.files.lstatIfThere(file);
+			const seen = file === null ? null : statsOfKept(repository.files, file);
 			if (!file || !isContent(seen) || (seen.size === entry.size && seen.mtimeMs === entry.mtime_ms)) continue;
 			if (seen.size > maxMergedBytes) {
 				skipped.push(leftInKept(entry.path, "too-large", file));

@@ -1,3 +1,4 @@
+import { fileError } from "@robust-sync/system/testing/model-files";
 import type { CheckoutReport } from "../../worktree/checkout-options.ts";
 import { Killed, ModelCheckout, root, type Version } from "./model-checkout.ts";
 import { acts, directory, marksIn, name, Programs, perform } from "./programs.ts";
@@ -6,7 +7,13 @@ import { acts, directory, marksIn, name, Programs, perform } from "./programs.ts
 export const incomings = ["change", "delete", "create", "mode", "link", "parent", "directory"] as const;
 export type Incoming = (typeof incomings)[number];
 
-/** An act of a program, or `kill`, before a call of the checkout: the calls of all its lives are counted through. `end` is after it. */
+/** Errors of the file system that a call may meet: it is full, broken, read-only, or refuses. */
+export const faults = ["ENOSPC", "EIO", "EROFS", "EACCES"] as const;
+
+/**
+ * An act of a program, `kill`, or a fault, before a call of the checkout: the calls of all its lives are counted through. `end` is after it. A
+ * fault with `-on` stays until the checkout ends: each call that may meet it does.
+ */
 export interface Event {
 	readonly at: number | "end";
 	readonly act: string;
@@ -17,6 +24,12 @@ export interface Trace {
 	readonly way: "exchange" | "link";
 	readonly incoming: Incoming;
 	readonly events: readonly Event[];
+}
+
+/** The fault of an event; null: it is an act, or a kill. */
+function faultOf(act: string): { readonly code: string; readonly stays: boolean } | null {
+	const [code = "", on] = act.split("-");
+	return (faults as readonly string[]).includes(code) ? { code, stays: on === "on" } : null;
 }
 
 export interface Outcome {
@@ -89,6 +102,7 @@ export async function explore(trace: Trace): Promise<Outcome> {
 	checkout.pass();
 	const calls: string[] = [];
 	let done = 0;
+	let staying: string | null = null;
 	const performAll = (at: Event["at"]) => {
 		for (const goOn of programs.next.splice(0)) goOn();
 		for (const event of trace.events) {
@@ -97,29 +111,52 @@ export async function explore(trace: Trace): Promise<Outcome> {
 				done++;
 				throw new Killed();
 			}
+			const fault = faultOf(event.act);
+			if (fault !== null) {
+				done++;
+				if (fault.stays) staying = fault.code;
+				throw fileError(fault.code, calls.at(-1) ?? "");
+			}
 			if (perform(programs, event.act)) done++;
 		}
 	};
 	const entries = changes.map(({ path, before, after }) => ({ path, before: checkout.entryOf(before), after: checkout.entryOf(after) }));
-	let report: CheckoutReport | null = null;
+	const codes = trace.events.flatMap(({ act }) => faultOf(act)?.code ?? []);
+	const reports: CheckoutReport[] = [];
 	const problems: string[] = [];
-	for (let life = 0; report === null && life < mostLives; life++) {
+	let left = entries;
+	for (let life = 0, resume = false; left.length > 0; life++) {
+		if (life === mostLives) return { trace, problems: [...problems, "it does not end"], calls, done };
+		staying = null;
 		try {
-			report = await checkout.run(entries, life > 0, (call, paths) => {
+			const report = await checkout.run(left, resume, reports.length, (call, paths) => {
 				calls.push([call, ...paths.map((path) => path.replace(/^\/proc\/model\/fd\/\d+/, "…"))].join(" "));
 				performAll(calls.length - 1);
+				if (staying !== null && mayMeet(staying, calls.at(-1) as string)) throw fileError(staying, call);
 			});
+			reports.push(report);
+			// Held paths are tried again as soon as the fault is gone.
+			left = codes.length > 0 && reports.length === 1 ? entries.filter(({ path }) => report.held.some((held) => held.path === path)) : [];
+			resume = false;
 		} catch (error) {
-			if (error instanceof Killed) continue;
+			resume = true;
+			if (error instanceof Killed || codes.includes((error as NodeJS.ErrnoException).code ?? "")) continue;
 			return { trace, problems: [`the checkout failed: ${(error as Error).stack}`], calls, done };
 		}
 	}
-	if (report === null) return { trace, problems: ["it was killed too often"], calls, done };
+	const report = allOf(reports);
+	const mayBeEmpty = trace.events.some(({ act }) => act === "truncate-next");
 	problems.push(...unmarked(checkout, report));
 	performAll("end");
 	for (const goOn of [...programs.next.splice(0), ...programs.later.splice(0)]) goOn();
-	problems.push(...lost(checkout, programs, report), ...misplaced(checkout, programs, changes, report));
+	problems.push(...lost(checkout, programs, reports, mayBeEmpty), ...misplaced(checkout, programs, changes, report, codes.length > 0));
 	return { trace, problems, calls, done };
+}
+
+/** What holds in the end of several checkouts. */
+function allOf(reports: readonly CheckoutReport[]): CheckoutReport {
+	const last = reports.at(-1) as CheckoutReport;
+	return { ...last, rescued: reports.flatMap(({ rescued }) => rescued), placed: reports.flatMap(({ placed }) => placed) };
 }
 
 /** The files and links of the working tree, by their paths. */
@@ -148,22 +185,35 @@ function unmarked(checkout: ModelCheckout, { placed }: CheckoutReport): string[]
 }
 
 /** Marks that are neither in the tree nor in a kept file that the next cycle looks at. */
-function lost(checkout: ModelCheckout, programs: Programs, { kept }: CheckoutReport): string[] {
+function lost(checkout: ModelCheckout, programs: Programs, reports: readonly CheckoutReport[], mayBeEmpty: boolean): string[] {
 	const { files } = checkout;
+	const problems: string[] = [];
 	const found = new Set([...treeOf(checkout).values()].flatMap(marksIn));
-	for (const note of kept) {
-		const path = checkout.keptFile(note.file);
+	for (const [note, number] of reports.flatMap(({ kept }, at) => kept.map((each) => [each, at] as const))) {
+		const path = checkout.keptFile(note.file, number);
 		const stats = files.lstatIfThere(path);
 		// As findLateWrites: a file in its recorded state is not looked at.
 		if (stats === null || (stats.size === note.size && stats.mtimeMs === note.mtimeMs)) continue;
+		if (stats.isDirectory()) continue;
 		const content = stats.isFile() ? files.readUnseen(path) : files.readlink(path);
 		for (const mark of marksIn(content)) found.add(mark);
+		// The acts of programs leave no empty file, except between two halves.
+		if (content.length === 0 && !mayBeEmpty) problems.push(`${path} counts as a write, and no program made it`);
 	}
-	return [...programs.needs].filter(([mark, need]) => need === "found" && !found.has(mark)).map(([mark]) => `${mark} is lost`);
+	return [
+		...problems,
+		...[...programs.needs].filter(([mark, need]) => need === "found" && !found.has(mark)).map(([mark]) => `${mark} is lost`),
+	];
 }
 
 /** Paths that have neither the incoming version nor anything of a program, and are not held; and what is left behind. */
-function misplaced({ files }: ModelCheckout, programs: Programs, changes: readonly Change[], report: CheckoutReport): string[] {
+function misplaced(
+	{ files }: ModelCheckout,
+	programs: Programs,
+	changes: readonly Change[],
+	report: CheckoutReport,
+	isFaulty: boolean,
+): string[] {
 	const problems: string[] = [];
 	const spared = new Set<string>([...report.rescued, ...report.held.map(({ path }) => path)]);
 	for (const { path, after } of changes) {
@@ -181,7 +231,8 @@ function misplaced({ files }: ModelCheckout, programs: Programs, changes: readon
 	const live = files.lstatIfThere(`${root}/${name}`);
 	// Of two files that are made at one path, one mode stays.
 	const isMade = changes.some(({ path, before }) => path === name && before === null);
-	if (programs.isExecutable && !isMade && live?.isFile() && (live.mode & 0o100) === 0) problems.push("it is not executable");
+	// A fault may come between the write of a mode and our look at it.
+	if (programs.isExecutable && !isMade && !isFaulty && live?.isFile() && (live.mode & 0o100) === 0) problems.push("it is not executable");
 	for (const left of treeNames(files, root)) if (/robust-sync-new|\/staging\/./.test(left)) problems.push(`${left} is left behind`);
 	return problems;
 }
@@ -210,4 +261,26 @@ export function oneMore({ trace, calls }: Outcome): Trace[] {
 	}
 	next.push(...Object.keys(acts).map((act) => ({ at: "end" as const, act })));
 	return next.map((event) => ({ ...trace, events: [...trace.events, event] }));
+}
+
+/** Calls that may find no room, or a read-only file system. */
+const isWrite = (call: string) =>
+	isChange(call) || /^(?:open \S*(?:\.robust-sync-new|backups)|copy|chmod|lchown|fsync|makeDurable)\b/.test(call);
+/** A descriptor is closed in any case, and of its name no file system knows. */
+const mayFail = (call: string) => !/^close\b/.test(call);
+
+function mayMeet(code: string, call: string): boolean {
+	return code === "ENOSPC" || code === "EROFS" ? isWrite(call) : mayFail(call);
+}
+
+const order = ({ at }: Event) => (at === "end" ? Number.POSITIVE_INFINITY : at);
+
+/** All traces with a fault at one call, once or until the checkout ends; those of calls that may meet it. */
+export function withFault({ trace, calls }: Outcome): Trace[] {
+	return [...calls.entries()].flatMap(([at, call]) =>
+		faults
+			.filter((code) => mayMeet(code, call))
+			.flatMap((code) => [code, `${code}-on`])
+			.map((act) => ({ ...trace, events: [...trace.events, { at, act }].sort((a, b) => order(a) - order(b)) })),
+	);
 }

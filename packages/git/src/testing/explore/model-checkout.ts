@@ -18,7 +18,7 @@ export interface Version {
 /** The top of the working tree, and the directories of our own in it. */
 export const root = "/w";
 const own = `${root}/sync`;
-const backup = `${own}/backups/one`;
+const backupOf = (number: number) => `${own}/backups/${number}`;
 
 /** A file system's clock moves on by this much at each call. */
 const tickMs = 5;
@@ -62,9 +62,9 @@ export class ModelCheckout {
 		return this.#blobs.get(oid);
 	}
 
-	/** The file of a kept version. */
-	keptFile(file: string): string {
-		return `${backup}/${file}`;
+	/** The file of a kept version. @param number of the checkout */
+	keptFile(file: string, number: number): string {
+		return `${backupOf(number)}/${file}`;
 	}
 
 	/** Time passes: by default so much that what was written is old. */
@@ -73,22 +73,27 @@ export class ModelCheckout {
 	}
 
 	/**
-	 * One checkout. @param before called before each call: it may act as a program, or throw Killed, after which the process is dead
-	 * @throws Killed
+	 * One checkout. @param number of its backup @param before called before each call: it may act as a program, throw an error of the file system, or
+	 * throw Killed, after which the process is dead
+	 * @throws Killed; an error of the file system
 	 */
 	async run(
 		changes: readonly { readonly path: string; readonly before: TreeChange["before"]; readonly after: TreeChange["after"] }[],
 		resume: boolean,
+		number: number,
 		before: (call: string, paths: readonly string[]) => void,
 	): Promise<CheckoutReport> {
 		let isDead = false;
 		this.files.before = ({ name, paths }) => {
 			this.#nowMs += tickMs;
+			// Descriptors of a process are closed in any case.
+			if (isDead && name === "close") return;
 			if (isDead) throw new Killed();
 			try {
 				before(name, paths);
 			} catch (error) {
 				isDead = error instanceof Killed;
+				if (isDead && name === "close") return;
 				throw error;
 			}
 		};
@@ -108,7 +113,7 @@ export class ModelCheckout {
 		});
 		const options = {
 			staging: `${own}/staging`,
-			backup,
+			backup: backupOf(number),
 			versions: `${own}/versions`,
 			keepsVersions: true,
 			resume,

@@ -1,4 +1,4 @@
-import { explore, incomings, type Outcome, oneMore, type Trace } from "./explore-model.ts";
+import { explore, incomings, type Outcome, oneMore, type Trace, withFault } from "./explore-model.ts";
 
 type Report = (outcome: Outcome) => void;
 
@@ -23,8 +23,14 @@ export async function eachSingle(ways: readonly Trace["way"][], report: Report, 
 /** The number of second acts that are tried after one first act, whose own run is needed for their calls. */
 const triesOfOne = 5;
 
-/** Traces with two acts, or with an act and a kill, of both ways, chosen by a seed. */
-export async function eachPair(count: number, seed: number, report: Report, isOver: () => boolean = never): Promise<void> {
+/** Traces with two acts, or with an act and a kill, of both ways, chosen by a seed. @param second what is added to one act: `withFault` for a fault */
+export async function eachPair(
+	count: number,
+	seed: number,
+	report: Report,
+	isOver: () => boolean = never,
+	second: typeof oneMore = oneMore,
+): Promise<void> {
 	let state = seed;
 	const choose = <T>(from: readonly T[]): T => {
 		// A linear congruential generator (glibc's constants): the choice must not depend on the machine.
@@ -34,11 +40,16 @@ export async function eachPair(count: number, seed: number, report: Report, isOv
 	const firsts: Trace[] = [];
 	for (const trace of plain(["exchange", "link"])) firsts.push(...oneMore(await explore(trace)));
 	for (let done = 0; done < count; ) {
-		const seconds = oneMore(await explore(choose(firsts)));
+		const seconds = second(await explore(choose(firsts)));
 		for (let tried = 0; tried < triesOfOne && seconds.length > 0 && done < count; tried++) {
 			if (isOver()) return;
 			report(await explore(choose(seconds)));
 			done++;
 		}
 	}
+}
+
+/** Every trace with one fault at each call of a checkout, once or until it ends. */
+export async function eachFault(ways: readonly Trace["way"][], report: Report): Promise<void> {
+	for (const trace of plain(ways)) for (const next of withFault(await explore(trace))) report(await explore(next));
 }
