@@ -476,6 +476,15 @@ const ROWS: readonly Row[] = [
 		later: "[Service]⏎Environment=A=1⏎Environment=B=2⏎Environment=C=1⏎",
 		result: "[Service]⏎Environment=A=2⏎Environment=B=2⏎Environment=C=1⏎",
 	},
+	{
+		name: "JSON: an argument that both replaced by an option and its value",
+		path: "m.json",
+		base: '{"args":["-y","srv","/a"]}⏎',
+		older: '{"args":["-y","srv","--port","1"]}⏎',
+		later: '{"args":["-y","srv","--port","2"]}⏎',
+		result: '{"args":["-y","srv","--port","2"]}⏎',
+		saved: true,
+	},
 ];
 
 const bytes = (text: string) => Buffer.from(text.replaceAll("⏎", "\n"));

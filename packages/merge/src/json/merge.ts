@@ -199,6 +199,7 @@ export class TreeMerge {
 			return this.#write(byPlace(older.kids.length, true), versions, depth);
 		const numbers = scalars ? this.#numbered(elements) : null;
 		const list = numbers === null ? null : scalarList(elements, numbers, base !== null);
+		if (list === "new places") return this.#write(byPlace(older.kids.length, false), versions, depth);
 		if (list === "places") return this.#write(byPlace(older.kids.length, base !== null), versions, depth);
 		const ids = list === "sequence" ? null : identities(elements, this.#keys, this.#identities);
 		if (ids !== null) {

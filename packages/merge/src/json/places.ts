@@ -7,8 +7,8 @@ import { ARRAY, NONE, STRING } from "./tree.ts";
 /** Longer lists of numbers count as tuples only if no side moved anything in them. */
 const longestTuple = 16;
 
-/** How a list of scalars is merged: by place, as a set, or as a sequence. */
-export type ScalarList = "places" | "set" | "sequence";
+/** How a list of scalars is merged: by place, by place without regard to the base, as a set, or as a sequence. */
+export type ScalarList = "places" | "new places" | "set" | "sequence";
 
 /** Are all elements of all versions scalars? */
 export function areScalars(versions: readonly Elements[]): boolean {
@@ -28,7 +28,8 @@ export function scalarList(versions: readonly Elements[], numbers: readonly Int3
 	if (base.length === 0) return "set";
 	const [byOlder, byLater] = [hunks(align(base, older), older.length), hunks(align(base, later), later.length)];
 	if (areReplacements(byOlder) && areReplacements(byLater)) return "places";
-	return replaceOnePlace(byOlder, byLater, numbers) ? "sequence" : "set";
+	if (!replaceOnePlace(byOlder, byLater, numbers)) return "set";
+	return areOneRewrite(byOlder, byLater) ? "new places" : "sequence";
 }
 
 /** Did both sides only replace elements in place? Equal elements have equal numbers. */
@@ -53,6 +54,17 @@ function isTuple([base, older, later]: readonly Elements[], hasBase: boolean): b
 	if (length === 0 || length > longestTuple || later!.nodes.length !== length) return false;
 	if (hasBase ? base!.nodes.length !== length : length === 1) return false;
 	return [base!, older!, later!].some(({ tree, nodes }) => nodes.some((node) => tree.type[node] !== STRING));
+}
+
+/** Did both sides replace the same elements by as many, and nothing else: an argument by an option and its value? */
+function areOneRewrite(byOlder: readonly Hunk[], byLater: readonly Hunk[]): boolean {
+	return (
+		byOlder.length === byLater.length &&
+		byOlder.every(({ start, end, from, to }, i) => {
+			const other = byLater[i]!;
+			return end > start && other.start === start && other.end === end && other.from === from && other.to === to;
+		})
+	);
 }
 
 /** Did both sides put a new element in one place? */
