@@ -69,7 +69,7 @@ async function whyNot(place: Place): Promise<string | null> {
 		await within(os.tmpdir(), place, async () => undefined);
 		return null;
 	} catch (error) {
-		return `nothing can be mounted here: ${(error as Error).message.trim().split("\n").at(-1)}`;
+		return `nothing can be mounted here: ${/^mount: .*$/m.exec((error as Error).message)?.[0] ?? (error as Error).message}`;
 	}
 }
 
