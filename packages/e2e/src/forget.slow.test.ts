@@ -183,6 +183,9 @@ describe("forget", () => {
 		world.write("own", '"created_at"');
 		const refused = await helios.run(["--forget-value", own]);
 		expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("it is no secret")]);
+		world.write("own", "forgotten");
+		const ofPlaceholder = await helios.run(["--forget-value", own]);
+		expect([ofPlaceholder.code, ofPlaceholder.stderr]).toEqual([2, expect.stringContaining("takes the place of forgotten values")]);
 		helios.git("mv", `name-${value}.md`, "renamed.md");
 		await helios.once();
 		const withoutNames = (repository: string) => {

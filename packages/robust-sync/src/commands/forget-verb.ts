@@ -1,4 +1,3 @@
-import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import {
@@ -10,7 +9,6 @@ import {
 	readHead,
 	readRemoteBranch,
 	replaceRemoteBranch,
-	textBytes,
 } from "@robust-sync/git";
 import { realPath, selectedPath } from "@robust-sync/history";
 import { isOwnPath } from "@robust-sync/resolve";
@@ -32,14 +30,14 @@ import { cleanHub, reserveHub } from "../forget/clean-hub.ts";
 import { forgetDirectory } from "../forget/forget-map.ts";
 import { ForgetMemory, readForgetState } from "../forget/forget-state.ts";
 import { type MadeMap, makeMap, type Wanted } from "../forget/make-map.ts";
-import { minValueBytes } from "../forget/value.ts";
+import { isOfPlaceholder } from "../forget/own-text.ts";
 import { fetchUpstream, requireRemote, syncedBranch } from "../remote/upstream.ts";
-import { aboutBinary, inName, notReached } from "./forget-text.ts";
+import { aboutBinary, aboutLines, inName, notReached, ofPlaceholder } from "./forget-text.ts";
 import { type OnceOutcome, syncOnce } from "./once.ts";
 import { type Options, print, printJson } from "./options.ts";
+import { readValue } from "./read-value.ts";
 import { secretNameProblem } from "./secret-name-problem.ts";
 
-const maxValueBytes = 65_536;
 /** The longest wait for a cycle: on a busy node that others outrun at each push, one takes minutes. */
 const cycleWaitMs = 5 * 60_000;
 /** Other nodes push meanwhile: the history is rewritten at most this many times. */
@@ -56,32 +54,6 @@ export interface ForgetRequest {
 	readonly config: Config;
 	readonly logger: Logger;
 	readonly options: Options;
-}
-
-/** The value in a file, or on standard input, without the line feeds at its end. @throws CommandError */
-function readValue(file: string): Buffer {
-	let content: Buffer;
-	try {
-		content = fs.readFileSync(file === "-" ? 0 : textBytes(file));
-	} catch (error) {
-		throw new CommandError(
-			`${printable(file)} cannot be read (${(error as NodeJS.ErrnoException).code}): name a file that holds the value`,
-			ExitCode.usage,
-			{
-				cause: error,
-			},
-		);
-	}
-	let end = content.length;
-	while (end > 0 && (content[end - 1] === 10 || content[end - 1] === 13)) end--;
-	const value = content.subarray(0, end);
-	if (value.length < minValueBytes || new Set(value).size < 3)
-		throw new CommandError(
-			`a value of ${minValueBytes} bytes or more is needed, with at least 3 different ones: a simpler one would match text that is not secret`,
-			ExitCode.usage,
-		);
-	if (value.length > maxValueBytes) throw new CommandError(`a value has at most ${maxValueBytes} bytes`, ExitCode.usage);
-	return value;
 }
 
 function wantedOf({ paths, options }: ForgetRequest, operands: readonly string[]): Wanted {
@@ -246,6 +218,7 @@ async function dryRun(request: ForgetRequest, wanted: Wanted, key: string): Prom
 		if (found.messages.length > 0) print(`would clean  the messages of ${counted(found.messages.length, "commit")}`);
 		for (const name of found.binary) print(`binary       ${printable(name)}`);
 		if (found.binary.length > 0) print(aboutBinary(counted(found.binary.length, "file")));
+		if (wanted.value?.includes(10)) print(aboutLines);
 		for (const name of found.named) print(inName(name));
 		print(`nodes: ${nodesOf(config).join(", ")}`);
 		for (const line of notReached) print(`not reached: ${line}`);
@@ -324,6 +297,7 @@ export async function forget(request: ForgetRequest, operands: readonly string[]
 	const { paths, config, options } = request;
 	const wanted = wantedOf(request, operands);
 	if (options.check) return await check(request, wanted);
+	if (wanted.value !== null && isOfPlaceholder(wanted.value, null)) throw new CommandError(ofPlaceholder, ExitCode.usage);
 	const [key] = config.heartbeatKeys;
 	if (key === undefined)
 		throw new CommandError(
@@ -389,6 +363,7 @@ async function forgetWanted(request: ForgetRequest, wanted: Wanted, key: string)
 	else {
 		print(`forgotten: ${made.commits.length} of ${counted(made.total, "commit")} rewritten, here and on the hub`);
 		if (made.binary.length > 0) print(aboutBinary(counted(made.binary.length, "version")));
+		if (wanted.value?.includes(10)) print(aboutLines);
 		for (const line of problems) print(line);
 		for (const name of await namesWith(request, wanted.value)) print(inName(name));
 		if (left !== null) print(left);

@@ -21,6 +21,7 @@ export function hasFixedPlaces(content: Buffer): boolean {
 
 /** The longest placeholder whose length is its first character. */
 const shortest = 30;
+export const longestShort = shortest - 1;
 
 /**
  * A placeholder of exactly some characters. Its length is part of it, so its end is certain.

@@ -1,6 +1,7 @@
 import { type ObjectReader, type Oid, type Repository, WorkCounter, withObjectReader } from "@robust-sync/git";
 import { blobId } from "./find-maps.ts";
-import { type ForgetMap, stepsOf } from "./forget-map.ts";
+import { type ForgetMap, mapFile, stepsOf } from "./forget-map.ts";
+import { isOfPlaceholder } from "./own-text.ts";
 import { type Values, valuesBetween, withoutValues } from "./value.ts";
 
 /** A map that is not applied: its signature is right, but its content is not a forgetting. */
@@ -42,6 +43,10 @@ export async function deriveValues(store: Repository, maps: readonly ForgetMap[]
 		for (const [id, value] of valuesBetween(old, cleaned, ids) ?? []) {
 			if (values.get(id)?.equals(value) === false)
 				throw new ForgetRefusedError("its blobs were not cleaned of one and the same value: take the file out, and forget again");
+			if (isOfPlaceholder(value, id))
+				throw new ForgetRefusedError(
+					`${mapFile(id)} forgets a text that is part of its own placeholder, which has no end: take that file out`,
+				);
 			values.set(id, value);
 		}
 	};

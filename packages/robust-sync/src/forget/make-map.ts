@@ -29,6 +29,7 @@ import { hasFixedPlaces } from "./binary-value.ts";
 import { blobsWithValues } from "./derive-values.ts";
 import { blobId, findMaps } from "./find-maps.ts";
 import { type ForgetMap, forgetDirectory, mapFile, mapText, maxMapBytes, maxMapFiles, signMap } from "./forget-map.ts";
+import { isOfPlaceholder } from "./own-text.ts";
 import { type MadeHistory, presentIn } from "./rewrite-all.ts";
 import { type Forms, formsOf, holds, withoutValue } from "./value.ts";
 import { blobsAt } from "./working-copies.ts";
@@ -69,6 +70,14 @@ function requireWhole(repository: Repository): void {
 	if (isPartialClone(repository)) throw new CommandError(partialRemedy, ExitCode.failed);
 }
 
+/** The id of a new map, in whose placeholders its value is not. */
+function newId(value: Buffer | null): string {
+	for (;;) {
+		const id = randomBytes(6).toString("hex");
+		if (value === null || !isOfPlaceholder(value, id)) return id;
+	}
+}
+
 /** The last time that is written with a year of four digits, which is the form of times in maps. */
 const lastMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
@@ -103,8 +112,8 @@ export async function makeMap(
 	requireWhole(repository);
 	const store = openMergeStore(repository);
 	const isLater = earlier !== null && wanted.paths.length === 0 && (await isAncestor(store, earlier.map.from, from));
-	const id = (isLater ? earlier?.map.id : undefined) ?? randomBytes(6).toString("hex");
 	const { value } = wanted;
+	const id = (isLater ? earlier?.map.id : undefined) ?? newId(value);
 	const forms = value === null ? null : formsOf(value, id);
 	if (forms !== null && (await isOurText(store, from, forms, config.nodeName)))
 		throw new CommandError(

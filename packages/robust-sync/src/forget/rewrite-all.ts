@@ -197,7 +197,9 @@ export async function rewriteAll(
 		own.push([oid, blobId(store, cleaned)]);
 	};
 	// What takes the place of a listed one is the same on all nodes.
-	const keeps = (oid: Oid, id: string) => (steps.has(oid) ? !steps.get(oid)?.some((step) => step.id === id) : isLater(oid, id));
+	const results = new Map(maps.map(({ id, blobs }) => [id, new Set(Object.values(blobs))] as const));
+	const keeps = (oid: Oid, id: string) =>
+		results.get(id)?.has(oid) === true || (steps.has(oid) ? !steps.get(oid)?.some((step) => step.id === id) : isLater(oid, id));
 	await blobsWithValues(store, freshBlobs, values, use, keeps);
 	await addBlobs(sink, contents);
 	const blobs = new Map([...(known?.blobs ?? []), ...own, ...listed]);

@@ -1,21 +1,30 @@
 import { joined } from "@robust-sync/secrets/sqlite-format";
-import { firstDifference, hasFixedPlaces, sizedPlaceholder, sizedPlacesAt } from "./binary-value.ts";
-import { type BrokenForm, brokenForm, brokenPlaces, withoutBreaks, withoutBroken } from "./broken-value.ts";
+import { firstDifference, hasFixedPlaces, sizedPlacesAt } from "./binary-value.ts";
+import { type BrokenForm, brokenForm, brokenPlaces, withoutBroken } from "./broken-value.ts";
+import { type EscapedKind, hasEscaped, mayHaveEscapes, withoutEscaped } from "./escaped-value.ts";
 import { chainsOf, offsetIn, putJoined } from "./sqlite-chains.ts";
+import {
+	brokenKind,
+	codecs,
+	decodedValue,
+	encoder,
+	isEscaped,
+	isWide,
+	type Kind,
+	kinds,
+	type MarkKind,
+	markKinds,
+	minValueBytes,
+	nameOf,
+	placeholderFor,
+	placeholderOf,
+} from "./value-kinds.ts";
 
 /** One form of a value in files, each with its own placeholder, which determines the length of the value. */
 interface Form {
 	readonly value: Buffer;
 	readonly placeholder: Buffer;
 }
-
-const kinds = ["a", "b", "c", "d", "e", "f", "g", "h"] as const;
-type Kind = (typeof kinds)[number];
-
-/** The value as it is, but broken over lines: the bytes differ from place to place. */
-const brokenKind = "i";
-type MarkKind = Kind | typeof brokenKind;
-const markKinds: readonly MarkKind[] = [...kinds, brokenKind];
 
 /** A value, however it is written, with what takes its place. */
 export interface Forms {
@@ -24,60 +33,22 @@ export interface Forms {
 	/** A content without any of these, one character a byte, does not have the value. */
 	readonly needles: readonly string[];
 	readonly written: ReadonlyMap<Kind, Form>;
+	/** What is also searched in the forms that have escapes; null: it is no text. */
+	readonly escaped: Buffer | null;
 	/** null: the value has lines of its own. */
 	readonly broken: BrokenForm | null;
 }
 
-/** Shorter values would match text that is not secret. */
-export const minValueBytes = 8;
 const maxTries = 10_000;
+/** Of a place with escapes, at most this many lengths are tried. */
+const maxEnds = 64;
+/** Places with escapes that differ from each other, each of which is searched by itself. */
+const maxUnlike = 500;
 
-const swapped = (text: Buffer) => Buffer.from(text).swap16();
 const toText = (value: Buffer) => {
 	const text = value.toString("utf8");
 	return Buffer.from(text).equals(value) ? text : null;
 };
-
-const fromJson = (value: Buffer) => JSON.parse(`"${value.toString("utf8")}"`) as string;
-const fromAddress = (value: Buffer) => decodeURIComponent(value.toString("latin1"));
-
-/** Characters that HTML and XML do not have in a text (the ampersand first, because the other entities contain it). */
-const entities = [
-	["&", "&amp;"],
-	["<", "&lt;"],
-	[">", "&gt;"],
-	['"', "&quot;"],
-] as const;
-const toMarkup = (text: string) => entities.reduce((rest, [character, entity]) => rest.replaceAll(character, entity), text);
-const fromMarkup = (text: string) => entities.toReversed().reduce((rest, [character, entity]) => rest.replaceAll(entity, character), text);
-
-/**
- * How each kind is written, and read. As it is; as JSON and most languages quote it; in an address; in UTF-16; in an address with small
- * letters; as JSON that quotes slashes too; in HTML and XML.
- */
-const codecs: Readonly<Record<Kind, { readonly encode: (text: string) => Buffer; readonly decode: (value: Buffer) => string }>> = {
-	a: { encode: (text) => Buffer.from(text), decode: (value) => value.toString("utf8") },
-	b: { encode: (text) => Buffer.from(JSON.stringify(text).slice(1, -1)), decode: fromJson },
-	c: { encode: (text) => Buffer.from(encodeURIComponent(text)), decode: fromAddress },
-	d: { encode: (text) => Buffer.from(text, "utf16le"), decode: (value) => value.toString("utf16le") },
-	e: { encode: (text) => swapped(Buffer.from(text, "utf16le")), decode: (value) => swapped(value).toString("utf16le") },
-	f: {
-		encode: (text) => Buffer.from(encodeURIComponent(text).replace(/%[0-9A-F]{2}/g, (one) => one.toLowerCase())),
-		decode: fromAddress,
-	},
-	g: { encode: (text) => Buffer.from(JSON.stringify(text).slice(1, -1).replaceAll("/", "\\/")), decode: fromJson },
-	h: { encode: (text) => Buffer.from(toMarkup(text)), decode: (value) => fromMarkup(value.toString("utf8")) },
-};
-
-const isWide = (kind: MarkKind): kind is "d" | "e" => kind === "d" || kind === "e";
-const nameOf = (id: string, kind: MarkKind) => `forgotten-${kind}${id}`;
-const encoder = (kind: MarkKind) => (isWide(kind) ? codecs[kind].encode : (text: string) => Buffer.from(text));
-
-const placeholderOf = (id: string, kind: MarkKind): Buffer => encoder(kind)(nameOf(id, kind));
-
-/** A placeholder of as many bytes as its place has. */
-const placeholderFor = (id: string, kind: MarkKind, bytes: number): Buffer =>
-	encoder(kind)(sizedPlaceholder(nameOf(id, kind), isWide(kind) ? bytes / 2 : bytes));
 
 /** All forms of a value that differ. @param id of the forgetting: 12 hexadecimal digits */
 export function formsOf(value: Buffer, id: string): Forms {
@@ -89,7 +60,7 @@ export function formsOf(value: Buffer, id: string): Forms {
 		try {
 			encoded = codecs[kind].encode(text ?? "");
 		} catch {
-			// Half a pair of UTF-16 has no address.
+			// Half a pair of UTF-16 has no address; not all characters are in Latin-1.
 			continue;
 		}
 		if (![...written.values()].some((form) => form.value.equals(encoded)))
@@ -97,25 +68,29 @@ export function formsOf(value: Buffer, id: string): Forms {
 	}
 	const broken = brokenForm(value, placeholderOf(id, brokenKind));
 	const needles = [...[...written.values()].map((form) => form.value), ...(broken?.parts ?? [])];
-	return { id, written, broken, needles: needles.map((needle) => needle.toString("latin1")) };
+	const escaped = text === null ? null : value;
+	return { id, written, escaped, broken, needles: needles.map((needle) => needle.toString("latin1")) };
 }
 
 /** In a short content, one search in a string takes a fifth of the time of one in bytes. */
 const shortBytes = 2_048;
 
 /** Whether a content has to be searched. */
-function mayHold(content: Buffer, { needles }: Forms): boolean {
+function mayHold(content: Buffer, { needles, escaped }: Forms): boolean {
 	if (content.length > shortBytes) return true;
 	const text = content.toString("latin1");
 	for (const needle of needles) if (text.includes(needle)) return true;
-	return false;
+	return escaped !== null && text.length >= escaped.length && mayHaveEscapes(text);
 }
 
 /** Whether a content has the value in any form. */
 export function holds(content: Buffer, forms: Forms): boolean {
 	if (!mayHold(content, forms)) return false;
 	return (
-		isWritten(content, forms) || (forms.broken !== null && brokenPlaces(content, forms.broken).length > 0) || isOnPages(content, forms)
+		isWritten(content, forms) ||
+		(forms.escaped !== null && hasEscaped(content, forms.escaped)) ||
+		(forms.broken !== null && brokenPlaces(content, forms.broken).length > 0) ||
+		isOnPages(content, forms)
 	);
 }
 
@@ -152,8 +127,11 @@ export function base64Parts(value: Buffer): Buffer[] {
  */
 export function withoutValue(content: Buffer, forms: Forms, isFixed = hasFixedPlaces(content)): Buffer {
 	if (!holds(content, forms)) return content;
-	const cleaned = withoutWritten(content, forms, isFixed);
-	const sized = isFixed ? (bytes: number) => placeholderFor(forms.id, brokenKind, bytes) : undefined;
+	const { id, escaped } = forms;
+	const plain = withoutWritten(content, forms, isFixed);
+	const inPlace = (kind: EscapedKind, bytes: number) => (isFixed ? placeholderFor(id, kind, bytes) : placeholderOf(id, kind));
+	const cleaned = escaped === null ? plain : withoutEscaped(plain, escaped, inPlace);
+	const sized = isFixed ? (bytes: number) => placeholderFor(id, brokenKind, bytes) : undefined;
 	const unbroken = forms.broken === null ? cleaned : withoutBroken(cleaned, forms.broken, sized);
 	return isFixed ? withoutPages(unbroken, forms) : unbroken;
 }
@@ -198,8 +176,14 @@ interface Mark {
 	readonly kind: MarkKind;
 }
 
+/** Literal text, and the placeholders between its parts. */
+interface Split {
+	readonly literals: readonly Buffer[];
+	readonly found: readonly Mark[];
+}
+
 /** A cleaned content as literal text between placeholders. */
-function split(cleaned: Buffer, ids: readonly string[]): { literals: Buffer[]; found: Mark[] } {
+function split(cleaned: Buffer, ids: readonly string[]): Split {
 	const literals: Buffer[] = [];
 	const found: Mark[] = [];
 	const next = ids
@@ -230,11 +214,16 @@ function countOf(content: Buffer, part: Buffer): number {
 
 type Encoded = ReadonlyMap<string, { readonly mark: Mark; readonly bytes: Buffer }>;
 const keyOf = ({ id, kind }: Mark) => `${kind}${id}`;
-/** The places with the same bytes as one of a mark: of a value that is broken over lines, only this one. */
-const keyAt = (mark: Mark, index: number) => (mark.kind === brokenKind ? `${keyOf(mark)} ${index}` : keyOf(mark));
+/**
+ * The places with the same bytes as one of a mark: of a value that is broken over lines only this one, and so where it has escapes.
+ * @param isAlike whether escapes are the same in all places, as one program writes them
+ */
+function keyAt(mark: Mark, index: number, isAlike: boolean): string {
+	return mark.kind === brokenKind || (isEscaped(mark.kind) && !isAlike) ? `${keyOf(mark)} ${index}` : keyOf(mark);
+}
 
 /** What stood in the places of the placeholders, where there is an answer that fits. */
-function encodedIn(old: Buffer, { literals, found }: { literals: readonly Buffer[]; found: readonly Mark[] }): Encoded | null {
+function encodedIn(old: Buffer, { literals, found }: Split, isAlike: boolean): Encoded | null {
 	let tries = 0;
 	const fit = (start: number, from: number, before: Encoded): Encoded | null => {
 		let at = from;
@@ -246,13 +235,15 @@ function encodedIn(old: Buffer, { literals, found }: { literals: readonly Buffer
 			at += literal.length;
 			const mark = found[index];
 			if (mark === undefined) return at === old.length ? known : null;
-			const key = keyAt(mark, index);
-			const rest = found.slice(index).map((other, further) => keyAt(other, index + further));
+			const key = keyAt(mark, index, isAlike);
 			const value = known.get(key)?.bytes;
 			if (value !== undefined) {
 				if (!old.subarray(at, at + value.length).equals(value)) return null;
 				at += value.length;
-			} else if (rest.every((other) => other === key || known.has(other))) {
+				continue;
+			}
+			const rest = found.slice(index).map((other, further) => keyAt(other, index + further, isAlike));
+			if (rest.every((other) => other === key || known.has(other))) {
 				// The only length that is left.
 				let others = literals.slice(index + 1).reduce((sum, one) => sum + one.length, 0);
 				for (const other of rest) others += known.get(other)?.bytes.length ?? 0;
@@ -274,9 +265,6 @@ function encodedIn(old: Buffer, { literals, found }: { literals: readonly Buffer
 	};
 	return found.length === 0 ? null : fit(0, 0, new Map());
 }
-
-const decodedValue = (kind: MarkKind, bytes: Buffer): Buffer =>
-	kind === brokenKind ? withoutBreaks(bytes) : Buffer.from(codecs[kind].decode(bytes));
 
 /** What was forgotten by each of some forgettings, in the order in which they were made. */
 export type Values = ReadonlyMap<string, Buffer>;
@@ -359,17 +347,39 @@ function valuesOfText(old: Buffer, cleaned: Buffer, ids: readonly string[]): Val
 	const involved = ids.filter((id) =>
 		markKinds.some((kind) => countOf(cleaned, placeholderOf(id, kind)) > countOf(old, placeholderOf(id, kind))),
 	);
-	const encoded = encodedIn(old, split(cleaned, involved));
+	const parts = split(cleaned, involved);
+	const fits = (values: Values | null): values is Values => values !== null && withoutValues(old, values).equals(cleaned);
+	const alike = valuesOf(encodedIn(old, parts, true), ids);
+	if (fits(alike)) return alike;
+	if (!parts.found.some(({ kind }) => isEscaped(kind))) return null;
+	for (const values of valuesOfFirst(old, parts)) if (fits(values)) return values;
+	const each = parts.found.length > maxUnlike ? null : valuesOf(encodedIn(old, parts, false), ids);
+	return fits(each) ? each : null;
+}
+
+/** The values of places. Where the bytes of one cannot be read, another kind may decide. */
+function valuesOf(encoded: Encoded | null, ids: readonly string[]): Values | null {
 	if (encoded === null) return null;
 	const ordered = [...encoded.values()].sort((one, other) => markKinds.indexOf(one.mark.kind) - markKinds.indexOf(other.mark.kind));
 	const values = new Map<string, Buffer>();
-	for (const id of ids) {
+	for (const id of ids)
 		for (const { mark, bytes } of ordered.filter((one) => one.mark.id === id)) {
-			if (values.has(id)) break;
-			// Where it is null, another kind may decide.
-			const value = decodedOrNull(mark.kind, bytes);
+			const value = values.has(id) ? null : decodedOrNull(mark.kind, bytes);
 			if (value !== null) values.set(id, value);
 		}
+	return values;
+}
+
+/** The values that the first place of a content can have had, where there is only one forgetting: it determines all other places. */
+function* valuesOfFirst(old: Buffer, { literals, found }: Split): Generator<Values> {
+	const [mark] = found;
+	const [before = Buffer.alloc(0), next = Buffer.alloc(0)] = literals;
+	if (mark === undefined || found.some(({ id }) => id !== mark.id)) return;
+	const start = before.length;
+	for (let end = start + minValueBytes, tries = 0; tries < maxEnds; end++, tries++) {
+		end = old.indexOf(next, end);
+		if (end < 0) return;
+		const value = decodedOrNull(mark.kind, old.subarray(start, end));
+		if (value !== null) yield new Map([[mark.id, value]]);
 	}
-	return withoutValues(old, values).equals(cleaned) ? values : null;
 }
