@@ -1,4 +1,4 @@
-import { type Dirent, readdirSync, realpathSync } from "node:fs";
+import { type Dirent, lstatSync, readdirSync, realpathSync } from "node:fs";
 import path from "node:path";
 import { fileSystemPath, type GitPath, gitPathBytes, gitPathOf, mountStoreName } from "@robust-sync/git/git-path";
 import { writeAtomicSync } from "@robust-sync/system/atomic-write";
@@ -98,6 +98,12 @@ export function keptFilePath(paths: WorkspacePaths, name: string, { file, mount 
 export function readBackup(paths: WorkspacePaths, name: string): Backup {
 	const directory = path.join(paths.backups, name);
 	return { name, directory, takenAt: parseCompactTimestamp(name) ?? 0, manifest: readManifest(directory) };
+}
+
+/** A text that changes whenever the manifest of a backup is written, in any part. "": there is none. @throws the file system's error */
+export function manifestStamp(paths: WorkspacePaths, name: string): string {
+	const stats = lstatSync(path.join(paths.backups, name, partName(0)), { throwIfNoEntry: false });
+	return stats === undefined ? "" : `${stats.ino} ${stats.size} ${stats.mtimeMs}`;
 }
 
 const partName = (index: number) => (index === 0 ? "manifest.json" : `manifest-${index}.json`);

@@ -57,6 +57,24 @@ function store(content: string, file: string = name): string {
 
 const contextOf = (memory: CycleContext["memory"], now: number) => cycleContext(scratch, "helios", { memory, now: () => now });
 
+test("replaced files: another process changes a manifest → its records, the same age", () => {
+	const replaced = new ReplacedFiles(paths, diskFiles, clock);
+	replace(replaced, one, two, noon);
+	monotonic += 30 * minute;
+	const backup = compactTimestamp(noon);
+	expect(replaced.watched(noon)).toHaveLength(1);
+	const other = new ReplacedFiles(paths, diskFiles, clock);
+	other.recent(noon, 60 * minute);
+	other.write(
+		backup,
+		other.filesOf(backup).map((file) => ({ ...file, before: three, size: 7 })),
+		noon,
+	);
+	expect(replaced.watched(noon).map(({ manifest }) => manifest?.files[0])).toMatchObject([{ before: three, size: 7 }]);
+	monotonic += 31 * minute;
+	expect(replaced.watched(noon)).toEqual([]);
+});
+
 test("replaced files: the clock is set back → order and age stay", () => {
 	const replaced = new ReplacedFiles(paths, diskFiles, clock);
 	replaced.recent(noon, minute);

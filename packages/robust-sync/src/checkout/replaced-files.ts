@@ -8,6 +8,7 @@ import {
 	backupsOnMount,
 	keptFilePath,
 	listBackupNames,
+	manifestStamp,
 	mountPointsBelow,
 	type ReplacedFile,
 	readBackup,
@@ -52,6 +53,8 @@ export class ReplacedFiles {
 	readonly #files: Files;
 	readonly #clock: MonotonicClock;
 	readonly #backups = new Map<string, Backup>();
+	/** The state of each manifest on disk when it was read: another process that holds the cycle lock may write it. */
+	readonly #stamps = new Map<string, string>();
 	/** The completion of each, by the monotonic clock: names and dates are wrong as soon as a person sets the clock. */
 	readonly #completeAt = new Map<string, number>();
 	#lookedAt: number | null = null;
@@ -80,15 +83,22 @@ export class ReplacedFiles {
 		const listed = new Set(names);
 		for (const [name, when] of this.#completeAt) {
 			if (!listed.has(name)) this.#completeAt.delete(name);
-			if (!listed.has(name) || at - when > lateWriteWindowMs) this.#backups.delete(name);
+			if (listed.has(name) && at - when <= lateWriteWindowMs) continue;
+			this.#backups.delete(name);
+			this.#stamps.delete(name);
 		}
 		for (const name of names) {
 			const when = this.#completeAt.get(name);
 			if (when !== undefined && (this.#backups.get(name)?.manifest || at - when > lateWriteWindowMs)) continue;
 			// The start does not read a week of old ones to confirm the date in their name.
 			const isOld = this.#lookedAt === null && now - (parseCompactTimestamp(name) ?? 0) > lateWriteWindowMs + longestMoveMs;
+			// Before it is read: a later change differs from it.
+			const stamp = isOld ? "" : manifestStamp(this.#paths, name);
 			const backup = isOld ? null : readBackup(this.#paths, name);
-			if (backup) this.#backups.set(name, backup);
+			if (backup) {
+				this.#backups.set(name, backup);
+				this.#stamps.set(name, stamp);
+			}
 			if (when === undefined || backup?.manifest)
 				this.#completeAt.set(name, backup ? this.#whenComplete(backup, now, at) : Number.NEGATIVE_INFINITY);
 		}
@@ -108,6 +118,7 @@ export class ReplacedFiles {
 
 	/** Backups whose files may still be written to: those of the last hour, newest first, and older ones with a file that a process has open. */
 	watched(now: number): Backup[] {
+		this.reread();
 		const recent = this.recent(now, lateWriteWindowMs);
 		const at = this.#clock.now();
 		let open = this.#open;
@@ -174,9 +185,14 @@ export class ReplacedFiles {
 		return (this.#backups.get(name)?.manifest ?? readBackup(this.#paths, name).manifest)?.files ?? [];
 	}
 
-	/** Forgets the manifests that were changed on disk. */
+	/** Reads the manifests again that this or another process changed on disk. Each backup keeps its age. */
 	reread(): void {
-		this.#backups.clear();
+		for (const name of this.#backups.keys()) {
+			const stamp = manifestStamp(this.#paths, name);
+			if (stamp === this.#stamps.get(name)) continue;
+			this.#stamps.set(name, stamp);
+			this.#backups.set(name, readBackup(this.#paths, name));
+		}
 	}
 
 	/** Rewrites a manifest, and remembers it. A known backup keeps its age. */
@@ -194,6 +210,7 @@ export class ReplacedFiles {
 			manifest,
 		};
 		this.#backups.set(name, backup);
+		this.#stamps.set(name, manifestStamp(this.#paths, name));
 		if (!known) this.#completeAt.set(name, this.#clock.now());
 	}
 

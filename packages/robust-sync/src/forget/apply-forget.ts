@@ -9,6 +9,7 @@ import {
 	openMergeStore,
 	type Repository,
 	readHead,
+	readObjectsWhole,
 	storeBlobs,
 	type Unneeded,
 	unneededAmong,
@@ -28,7 +29,7 @@ import { cleanLinkedTrees } from "./linked-trees.ts";
 import { shallowRemedy } from "./make-map.ts";
 import { type Rewritten, rewriteAll } from "./rewrite-all.ts";
 import { rewriteGitFiles, rewriteRefs } from "./rewrite-refs.ts";
-import { type Scrub, scrubBackup, scrubFiles, scrubIds, scrubLogs } from "./scrub-files.ts";
+import { type KeptObjects, type Scrub, scrubBackup, scrubFiles, scrubIds, scrubLogs } from "./scrub-files.ts";
 import { withoutValues, withoutValuesInPlace } from "./value.ts";
 import { readWaiting, writeWaiting } from "./waiting-files.ts";
 import { cleanWorkingCopies, removeWorkingCopies, rewriteIndex } from "./working-copies.ts";
@@ -62,10 +63,14 @@ async function refuseOtherChanges(
 export async function scrubOwnFiles({ repository, paths }: CycleContext, scrub: Scrub): Promise<number> {
 	let count = 0;
 	const mounts = [...mountPointsBelow(repository.root)];
+	const objects: KeptObjects = {
+		store: (contents) => storeBlobs(repository, paths.staging, contents),
+		read: (oids) => readObjectsWhole(repository, oids),
+	};
 	for (const name of listBackupNames(paths)) {
 		const directory = path.join(paths.backups, name);
 		const onMounts = mounts.map((mount) => backupsOnMount(repository.root, mount, name).toString());
-		count += await scrubBackup(directory, [directory, ...onMounts], scrub, (contents) => storeBlobs(repository, paths.staging, contents));
+		count += await scrubBackup(directory, [directory, ...onMounts], scrub, objects);
 	}
 	for (const directory of [paths.backups, paths.conflicts, paths.pending, paths.versions]) count += scrubFiles(directory, scrub);
 	count += scrubLogs(paths.logs, scrub);

@@ -2,6 +2,8 @@ import fs from "node:fs";
 import path from "node:path";
 import { type Oid, textBytes } from "@robust-sync/git";
 import { textOfBytes } from "@robust-sync/service/exact-operands";
+import { writeAtomicSync } from "@robust-sync/system/atomic-write";
+import { faultPoint } from "@robust-sync/system/fault-points";
 
 /** The replacements for files outside of the working tree. */
 export interface Scrub {
@@ -149,83 +151,139 @@ interface KeptEntry {
 	mtime_ms?: unknown;
 }
 
-/** A kept file that was changed. */
-interface ChangedFile {
+/** A kept file to be changed. */
+interface KeptChange {
+	readonly name: string;
+	/** Its name in the manifest. */
 	readonly file: string;
-	/** Its content before, and after that, as blobs. */
-	readonly from: Oid;
-	readonly to: Oid;
+	readonly content: Buffer;
+	readonly cleaned: Buffer;
 	readonly before: fs.Stats;
-	readonly after: fs.Stats;
 }
 
 /** Bytes of kept files in memory at once. */
 const batchBytes = 32 * 1_048_576;
 
-/** Stores contents as blobs. */
-type Store = (contents: readonly Buffer[]) => Promise<unknown>;
+/** The objects of the repository, as far as kept files are compared with them. */
+export interface KeptObjects {
+	/** Stores contents as blobs. */
+	store(contents: readonly Buffer[]): Promise<unknown>;
+	/** The existing ones of some blobs. */
+	read(oids: readonly Oid[]): Promise<ReadonlyMap<Oid, Buffer>>;
+}
 
-/** Cleans kept files in place. A program that had one open before it was replaced still has. */
-async function* cleanKept(directory: string, kept: readonly string[], scrub: Scrub, store: Store): AsyncGenerator<ChangedFile> {
-	let batch: { readonly name: string; readonly file: string; readonly content: Buffer; readonly cleaned: Buffer }[] = [];
+/** The kept files to be changed, a limited number of bytes at once. */
+function* keptChanges(directory: string, kept: readonly string[], scrub: Scrub): Generator<KeptChange[]> {
+	let batch: KeptChange[] = [];
 	let bytes = 0;
-	const flush = async () => {
-		// What a program adds later is compared with it.
-		if (batch.length > 0) await store(batch.map(({ cleaned }) => cleaned));
-		const done = batch.map(({ name, file, content, cleaned }): ChangedFile => {
-			const before = fs.lstatSync(textBytes(name));
-			overwrite(name, cleaned, content);
-			return { file, from: scrub.blobId(content), to: scrub.blobId(cleaned), before, after: fs.lstatSync(textBytes(name)) };
-		});
-		batch = [];
-		bytes = 0;
-		return done;
-	};
 	for (const root of kept)
 		for (const name of filesBelow(root)) {
 			const file = path.relative(root, name);
-			if (root === directory && /^manifest(?:-\d+)?\.json$/.test(file)) continue;
+			if (root === directory && isManifest(file)) continue;
+			const before = fs.lstatSync(textBytes(name), { throwIfNoEntry: false });
 			const content = contentOfFile(name);
-			if (content === null) continue;
+			if (content === null || before === undefined) continue;
 			const cleaned = scrubbed(content, scrub, true);
 			if (cleaned === content || cleaned.equals(content)) continue;
-			batch.push({ name, file, content, cleaned });
+			batch.push({ name, file, content, cleaned, before });
 			bytes += 2 * content.length;
-			if (bytes > batchBytes) yield* await flush();
+			if (bytes <= batchBytes) continue;
+			yield batch;
+			[batch, bytes] = [[], 0];
 		}
-	yield* await flush();
+	yield batch;
 }
 
+const isManifest = (file: string) => /^manifest(?:-\d+)?\.json$/.test(file);
+
 /**
- * One directory of replaced files with its manifests: a file that matches its manifest still matches it, so that no late write is found, and one to
- * which a program adds later differs from the cleaned version by that alone.
- * @param kept the directory of the files: on another file system below the workspace they are separate @throws the file system's error; GitError
+ * Replaces what changes in the parts of a backup's manifest. A reader finds the old or the new one of each; the first part is written last, and whenever
+ * another one is, so that it shows a change of any.
+ * @throws the file system's error; GitError
  */
-export async function scrubBackup(directory: string, kept: readonly string[], scrub: Scrub, store: Store): Promise<number> {
-	const changed = new Map<string, ChangedFile>();
-	for await (const one of cleanKept(directory, kept, scrub, store)) changed.set(one.file, one);
-	for (const name of fs.readdirSync(directory).filter((one) => /^manifest(?:-\d+)?\.json$/.test(one))) {
+async function changeManifests(directory: string, change: (entries: KeptEntry[]) => unknown, ids = (text: string) => text): Promise<void> {
+	let isChanged = false;
+	for (const name of fs.readdirSync(directory).filter(isManifest).sort()) {
 		const file = path.join(directory, name);
 		const text = contentOfFile(file)?.toString("utf8");
 		if (text === undefined) continue;
 		let manifest: { files?: KeptEntry[] };
-		let old: { files?: KeptEntry[] };
 		try {
-			old = JSON.parse(text) as { files?: KeptEntry[] };
-			manifest = JSON.parse(withNewIds(text, scrub)) as { files?: KeptEntry[] };
+			manifest = JSON.parse(ids(text)) as { files?: KeptEntry[] };
 		} catch {
 			continue;
 		}
-		for (const [index, entry] of (Array.isArray(manifest.files) ? manifest.files : []).entries()) {
-			const one = typeof entry.file === "string" ? changed.get(textOfBytes(Buffer.from(entry.file, "latin1"))) : undefined;
-			if (one === undefined) continue;
-			if (old.files?.[index]?.before === one.from) entry.before = one.to;
-			if (entry.size !== one.before.size || entry.mtime_ms !== one.before.mtimeMs) continue;
-			entry.size = one.after.size;
-			entry.mtime_ms = one.after.mtimeMs;
-		}
+		if (Array.isArray(manifest.files)) await change(manifest.files);
 		const next = `${JSON.stringify(manifest)}\n`;
-		if (next !== text) overwrite(file, Buffer.from(next));
+		if (next === text && !(isChanged && name === "manifest.json")) continue;
+		writeAtomicSync(file, next);
+		isChanged = true;
 	}
-	return changed.size;
+}
+
+/**
+ * The versions with which late writes are compared: each becomes what cleaning in place makes of it, so that a write before or after that is
+ * the only difference.
+ */
+async function changeBefores(entries: readonly KeptEntry[], changed: ReadonlyMap<string, KeptChange>, scrub: Scrub, objects: KeptObjects) {
+	const written: { readonly entry: KeptEntry; readonly before: Oid }[] = [];
+	for (const entry of entries) {
+		const one = changeOf(entry, changed);
+		if (one === undefined || typeof entry.before !== "string") continue;
+		if (entry.before === scrub.blobId(one.content)) entry.before = scrub.blobId(one.cleaned);
+		else written.push({ entry, before: entry.before });
+	}
+	if (written.length === 0) return;
+	const contents = await objects.read(written.map(({ before }) => before));
+	for (const { entry, before } of written) {
+		const content = contents.get(before);
+		if (content === undefined) continue;
+		const cleaned = scrubbed(content, scrub, true);
+		if (cleaned === content || cleaned.equals(content)) continue;
+		await objects.store([cleaned]);
+		entry.before = scrub.blobId(cleaned);
+	}
+}
+
+function changeOf({ file }: KeptEntry, changed: ReadonlyMap<string, KeptChange>): KeptChange | undefined {
+	return typeof file === "string" ? changed.get(textOfBytes(Buffer.from(file, "latin1"))) : undefined;
+}
+
+/** Size and time of a file that matched its manifest. */
+function changeTimes(entries: readonly KeptEntry[], changed: ReadonlyMap<string, KeptChange>): void {
+	for (const entry of entries) {
+		const one = changeOf(entry, changed);
+		if (one === undefined || entry.size !== one.before.size || entry.mtime_ms !== one.before.mtimeMs) continue;
+		const after = fs.lstatSync(textBytes(one.name));
+		entry.size = after.size;
+		entry.mtime_ms = after.mtimeMs;
+	}
+}
+
+/**
+ * One directory of replaced files with its manifests: a file that matches its manifest still matches it, so that no late write is found, and one to
+ * which a program adds later differs from the cleaned version by that alone. The manifest names the cleaned versions before a file is cleaned: after
+ * a kill, one that was cleaned already equals its version.
+ * @param kept the directory of the files: on another file system below the workspace they are separate @throws the file system's error; GitError
+ */
+export async function scrubBackup(directory: string, kept: readonly string[], scrub: Scrub, objects: KeptObjects): Promise<number> {
+	let count = 0;
+	for (const batch of keptChanges(directory, kept, scrub)) {
+		if (batch.length === 0) continue;
+		const changed = new Map(batch.map((one) => [one.file, one]));
+		await objects.store(batch.map(({ cleaned }) => cleaned));
+		await changeManifests(directory, (entries) => changeBefores(entries, changed, scrub, objects));
+		faultPoint("forget-kept");
+		// A program that had one open before it was replaced still has.
+		for (const { name, content, cleaned } of batch) overwrite(name, cleaned, content);
+		faultPoint("forget-kept-cleaned");
+		await changeManifests(directory, (entries) => changeTimes(entries, changed));
+		count += batch.length;
+	}
+	await changeManifests(
+		directory,
+		() => undefined,
+		(text) => withNewIds(text, scrub),
+	);
+	return count;
 }
