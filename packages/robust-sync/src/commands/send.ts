@@ -5,7 +5,7 @@ import { CommandError, ExitCode } from "@robust-sync/service/exit-codes";
 import { NotOursError } from "@robust-sync/system/own-directory";
 import { compactTimestamp } from "@robust-sync/system/timestamps";
 import type { WorkspacePaths } from "@robust-sync/workspace/paths";
-import { enqueueMessage } from "../outbox/outbox.ts";
+import { enqueueMessage } from "../outbox/enqueue.ts";
 
 async function readStandardInput(): Promise<Buffer> {
 	const chunks: Buffer[] = [];

@@ -8,7 +8,7 @@ import { parseConfig } from "@robust-sync/workspace";
 import { syncOnce } from "../commands/once.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { newMemory } from "../daemon/new-memory.ts";
-import { enqueueMessage } from "../outbox/outbox.ts";
+import { enqueueMessage } from "../outbox/enqueue.ts";
 import { HubPace, waitAfterCycleMs } from "../remote/hub-pace.ts";
 import { configurePace } from "../remote/pace-of-workspace.ts";
 import { cycleContext } from "../testing/cycle-context.ts";

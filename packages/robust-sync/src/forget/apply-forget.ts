@@ -19,6 +19,7 @@ import { timestamp } from "@robust-sync/system/timestamps";
 import { backupsOnMount, listBackupNames, mountPointsBelow } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { SyncError } from "../context/sync-error.ts";
+import { changeRecordedMessages } from "../outbox/outbox.ts";
 import { pruneReplaced } from "../remote/rewritten-head.ts";
 import { refreshIndex } from "../snapshot/follow-head.ts";
 import { deriveValues, ForgetRefusedError } from "./derive-values.ts";
@@ -29,7 +30,7 @@ import { cleanLinkedTrees } from "./linked-trees.ts";
 import { shallowRemedy } from "./make-map.ts";
 import { type Rewritten, rewriteAll } from "./rewrite-all.ts";
 import { rewriteGitFiles, rewriteRefs } from "./rewrite-refs.ts";
-import { type KeptObjects, type Scrub, scrubBackup, scrubFiles, scrubIds, scrubLogs } from "./scrub-files.ts";
+import { type KeptObjects, type Scrub, scrubBackup, scrubbed, scrubFiles, scrubIds, scrubLogs } from "./scrub-files.ts";
 import { withoutValues, withoutValuesInPlace } from "./value.ts";
 import { readWaiting, writeWaiting } from "./waiting-files.ts";
 import { cleanWorkingCopies, removeWorkingCopies, rewriteIndex } from "./working-copies.ts";
@@ -72,6 +73,7 @@ export async function scrubOwnFiles({ repository, paths }: CycleContext, scrub: 
 		const onMounts = mounts.map((mount) => backupsOnMount(repository.root, mount, name).toString());
 		count += await scrubBackup(directory, [directory, ...onMounts], scrub, objects);
 	}
+	changeRecordedMessages(paths, (content) => scrubbed(content, scrub));
 	for (const directory of [paths.backups, paths.conflicts, paths.pending, paths.versions]) count += scrubFiles(directory, scrub);
 	count += scrubLogs(paths.logs, scrub);
 	scrubIds(paths.conflicts, scrub, (file) => file.endsWith("/manifest.json"));

@@ -88,7 +88,8 @@ export function withNewIds(text: string, scrub: Pick<Scrub, "replacement">): str
 	return text.replace(/\b(?:[0-9a-f]{64}|[0-9a-f]{40})\b/g, (oid) => scrub.replacement(oid) ?? oid);
 }
 
-function scrubbed(content: Buffer, scrub: Scrub, isInPlace = false): Buffer {
+/** The content of a file after cleaning. @param isInPlace whether its length is kept */
+export function scrubbed(content: Buffer, scrub: Scrub, isInPlace = false): Buffer {
 	return scrub.instead(scrub.blobId(content)) ?? (isInPlace ? scrub.cleanInPlace(content) : scrub.clean(content));
 }
 

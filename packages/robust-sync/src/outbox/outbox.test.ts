@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { listPending, parseConfig, WorkspacePaths } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
-import { collectOutbox, confirmDelivered, enqueueMessage, markCommitted } from "./outbox.ts";
+import { enqueueMessage } from "./enqueue.ts";
+import { changeRecordedMessages, collectOutbox, confirmDelivered, markCommitted } from "./outbox.ts";
 
 let scratch: Scratch;
 let paths: WorkspacePaths;
@@ -264,4 +265,35 @@ test("outbox: a directory, a pipe, a link → reported, the rest is delivered", 
 	expect(await deliver()).toBe(1);
 	// Also if no other message waits.
 	expect((await collectOutbox(context())).skipped).toEqual(skipped);
+});
+
+/** What forgetting a value does to waiting messages. */
+function forgetInMessages(): void {
+	const clean = (content: Buffer) => Buffer.from(content.toString("utf8").replace("value", "forgotten"));
+	changeRecordedMessages(paths, clean);
+	for (const { name } of listPending(paths)) {
+		const file = Buffer.concat([Buffer.from(`${paths.pending}/`), name]);
+		fs.writeFileSync(file, clean(fs.readFileSync(file)));
+	}
+}
+
+describe("outbox: a value is forgotten", () => {
+	test("during a delivery → the message is delivered once", async () => {
+		message("a.txt", "a value");
+		const outbox = markCommitted(context(), await collectOutbox(context()));
+		forgetInMessages();
+		expect(confirmDelivered(context(), outbox)).toBe(1);
+		expect(listPending(paths)).toEqual([]);
+		expect((await collectOutbox(context())).targets).toEqual([]);
+	});
+
+	test("before its message is committed → the same target", async () => {
+		message("a.txt", "a value");
+		const { targets } = await collectOutbox(context());
+		forgetInMessages();
+		clock += 60_000;
+		const again = await collectOutbox(context());
+		expect(again.targets).toEqual(targets);
+		expect(confirmDelivered(context(), markCommitted(context(), again))).toBe(1);
+	});
 });

@@ -1,12 +1,11 @@
 import { randomUUID } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
-import { beneath, blobOid, displayPath, type GitPath, gitPathOf, PlacesBeneath, rawPath, textBytes } from "@robust-sync/git";
+import { beneath, blobOid, displayPath, type GitPath, gitPathOf, PlacesBeneath, rawPath } from "@robust-sync/git";
 import { fsyncDirectory, writeAtomicSync } from "@robust-sync/system/atomic-write";
 import { faultPoint } from "@robust-sync/system/fault-points";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { makeDurable } from "@robust-sync/system/make-durable";
-import { makeOwnDirectory } from "@robust-sync/system/own-directory";
 import { compactTimestamp, parseCompactTimestamp, timestamp } from "@robust-sync/system/timestamps";
 import {
 	listPending,
@@ -79,6 +78,25 @@ type Fixed = Pick<z.infer<typeof outboxSchema>, "deliveries" | "latest">;
 function readFixed(paths: WorkspacePaths): Fixed {
 	const read = readState(paths.outboxNames, outboxSchema);
 	return read.kind === "ok" ? read.state : { deliveries: [] };
+}
+
+/** Deliveries with their blobs as recorded now: forgetting a value during the cycle changed both message and record. */
+function asRecorded(paths: WorkspacePaths, deliveries: readonly Delivery[]): Delivery[] {
+	const blobs = new Map(readFixed(paths).deliveries.map((delivery) => [placeOf(delivery), delivery.blob]));
+	return deliveries.map((delivery) => ({ ...delivery, blob: blobs.get(placeOf(delivery)) ?? delivery.blob }));
+}
+
+/**
+ * Changes the recorded blobs of waiting messages whose contents will change: each remains the message whose delivery has begun.
+ * @param clean the new content of a message @throws the file system's error
+ */
+export function changeRecordedMessages(paths: WorkspacePaths, clean: (content: Buffer) => Buffer): void {
+	const fixed = readFixed(paths);
+	const deliveries = fixed.deliveries.map((delivery) => {
+		const content = readPending(paths, delivery.name);
+		return content !== null && blobOid(content) === delivery.blob ? { ...delivery, blob: blobOid(clean(content)) } : delivery;
+	});
+	if (deliveries.some(({ blob }, index) => blob !== fixed.deliveries[index]?.blob)) writeFixed(paths, { ...fixed, deliveries });
 }
 
 function writeFixed(paths: WorkspacePaths, fixed: Fixed): void {
@@ -304,7 +322,10 @@ export function markCommitted({ paths }: CycleContext, outbox: Outbox): Outbox {
 	const { deliveries, targets } = outbox;
 	if (targets.length === 0) return outbox;
 	const placed = new Set<string>(targets);
-	const marked = deliveries.map((delivery) => ({ ...delivery, committed: delivery.committed || placed.has(placeOf(delivery)) }));
+	const marked = asRecorded(paths, deliveries).map((delivery) => ({
+		...delivery,
+		committed: delivery.committed || placed.has(placeOf(delivery)),
+	}));
 	writeFixed(paths, { ...readFixed(paths), deliveries: marked });
 	faultPoint("outbox-committed");
 	return { ...outbox, deliveries: marked };
@@ -316,12 +337,9 @@ export function markCommitted({ paths }: CycleContext, outbox: Outbox): Outbox {
  * @param refused paths that the hub refuses: such a message stays as well
  * @returns the number of delivered messages
  */
-export function confirmDelivered(
-	{ paths }: CycleContext,
-	{ deliveries }: Outbox,
-	refused: ReadonlyMap<string, unknown> = new Map(),
-): number {
-	if (deliveries.length === 0) return 0;
+export function confirmDelivered({ paths }: CycleContext, outbox: Outbox, refused: ReadonlyMap<string, unknown> = new Map()): number {
+	if (outbox.deliveries.length === 0) return 0;
+	const deliveries = asRecorded(paths, outbox.deliveries);
 	let delivered = 0;
 	const isRefused = (delivery: Delivery) => refused.has(placeOf(delivery));
 	for (const delivery of deliveries) {
@@ -349,38 +367,4 @@ export function confirmDelivered(
 	writeFixed(paths, { ...readFixed(paths), deliveries: left.map((delivery) => ({ ...delivery, committed: false })) });
 	faultPoint("outbox-confirmed");
 	return delivered;
-}
-
-/**
- * Puts a complete message into the outbox: written under a hidden name, then renamed.
- * @param name as an operand, whose bytes it gets (`textBytes`)
- * @returns its name in `sync/pending/`
- */
-export function enqueueMessage(paths: WorkspacePaths, name: string, content: Buffer): string {
-	makeOwnDirectory(paths.sync);
-	makeOwnDirectory(paths.pending);
-	const temporary = path.join(paths.pending, `.${randomUUID()}.tmp`);
-	const file = fs.openSync(temporary, "wx", 0o600);
-	try {
-		fs.writeFileSync(file, content);
-		fs.fsyncSync(file);
-	} finally {
-		fs.closeSync(file);
-	}
-	for (let attempt = 0; ; attempt++) {
-		const parsed = path.parse(name);
-		const free = attempt === 0 ? name : `${parsed.name}-${attempt}${parsed.ext}`;
-		try {
-			// link, not rename: a waiting message with the same name is not overwritten.
-			fs.linkSync(temporary, textBytes(path.join(paths.pending, free)));
-			fs.rmSync(temporary);
-			fsyncDirectory(paths.pending);
-			return free;
-		} catch (error) {
-			if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
-				fs.rmSync(temporary, { force: true });
-				throw error;
-			}
-		}
-	}
 }

@@ -6,7 +6,7 @@ import { listPending } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { runCycle } from "../cycle/cycle.ts";
 import { newMemory } from "../daemon/new-memory.ts";
-import { enqueueMessage } from "../outbox/outbox.ts";
+import { enqueueMessage } from "../outbox/enqueue.ts";
 import { cycleContext } from "../testing/cycle-context.ts";
 import { HubPace } from "./hub-pace.ts";
 import { refusedFiles } from "./refused-files.ts";
