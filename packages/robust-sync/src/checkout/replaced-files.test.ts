@@ -6,7 +6,7 @@ import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import { diskFiles } from "@robust-sync/system/disk-files";
 import type { MonotonicClock } from "@robust-sync/system/monotonic-clock";
 import { compactTimestamp } from "@robust-sync/system/timestamps";
-import { parseConfig, WorkspacePaths } from "@robust-sync/workspace";
+import { parseConfig, type ReplacedFile, WorkspacePaths } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { snapshotInto } from "../cycle/commit.ts";
 import { newProgress } from "../cycle/progress.ts";
@@ -64,12 +64,8 @@ test("replaced files: another process changes a manifest → its records, the sa
 	const backup = compactTimestamp(noon);
 	expect(replaced.watched(noon)).toHaveLength(1);
 	const other = new ReplacedFiles(paths, diskFiles, clock);
-	other.recent(noon, 60 * minute);
-	other.write(
-		backup,
-		other.filesOf(backup).map((file) => ({ ...file, before: three, size: 7 })),
-		noon,
-	);
+	const [file] = other.recent(noon, 60 * minute)[0]?.manifest?.files ?? [];
+	other.write(backup, [{ ...(file as ReplacedFile), before: three, size: 7 }], noon);
 	expect(replaced.watched(noon).map(({ manifest }) => manifest?.files[0])).toMatchObject([{ before: three, size: 7 }]);
 	monotonic += 31 * minute;
 	expect(replaced.watched(noon)).toEqual([]);

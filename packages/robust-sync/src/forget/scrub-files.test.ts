@@ -77,7 +77,7 @@ test("scrub: a kept file with a late write → its version is cleaned like the f
 	}
 });
 
-test("scrub: killed before a kept file is cleaned → the next one cleans file and version", async () => {
+test("scrub: killed before a kept file is cleaned → cleaned by the next one", async () => {
 	const scratch = new Scratch("scrub");
 	try {
 		const { directory, entry } = keptFile(scratch, "a value", "a value");

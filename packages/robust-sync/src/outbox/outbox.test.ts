@@ -278,7 +278,7 @@ function forgetInMessages(): void {
 }
 
 describe("outbox: a value is forgotten", () => {
-	test("during a delivery → the message is delivered once", async () => {
+	test("forget: during a delivery → the message is delivered once", async () => {
 		message("a.txt", "a value");
 		const outbox = markCommitted(context(), await collectOutbox(context()));
 		forgetInMessages();
@@ -287,7 +287,7 @@ describe("outbox: a value is forgotten", () => {
 		expect((await collectOutbox(context())).targets).toEqual([]);
 	});
 
-	test("before its message is committed → the same target", async () => {
+	test("forget: before its message is committed → the same target", async () => {
 		message("a.txt", "a value");
 		const { targets } = await collectOutbox(context());
 		forgetInMessages();
