@@ -11,7 +11,8 @@ let helios: Node;
 let chad: Node;
 beforeEach(async () => {
 	world = new World("forget-late-writes");
-	[helios, chad] = await world.pair({ "base.md": "base\n" }, { env: { ...oneKey.env, SYNC_INTERVAL: "1" } });
+	// Long enough for the command between two cycles of the daemon, which would apply the map itself.
+	[helios, chad] = await world.pair({ "base.md": "base\n" }, { env: { ...oneKey.env, SYNC_INTERVAL: "4" } });
 	for (const node of [helios, chad]) await node.once();
 });
 afterEach(() => world.remove());
