@@ -35,6 +35,10 @@ async function replaceOnHelios(): Promise<void> {
 	fs.rmSync(chad.path("del.txt"));
 	await chad.once();
 	await untilConverged(world, [helios, chad]);
+	// In its next cycle the daemon reads the manifest of the replaced files.
+	helios.write("next.md", "next\n");
+	await helios.untilState(() => helios.git("ls-tree", "HEAD", "next.md") !== "", "a further cycle");
+	await chad.once();
 }
 
 async function forgetOnHelios(args: readonly string[]): Promise<void> {
