@@ -44,3 +44,20 @@ test("unpublished: a fetch replaces the history beside the scan → own commits 
 	// Without that, all of the old history counts, as after the fetch of a process that knows nothing of it.
 	expect(await listed(null)).toEqual([...published, own]);
 });
+
+test("unpublished: another process removed the last searched commit → all are listed", async () => {
+	commit("a");
+	git("push", "--quiet", "origin", "main");
+	commit("b");
+	const own = git("commit-tree", "-m", "b without what was forgotten", "-p", "main~1", "main^{tree}");
+	context.memory.secrets.checked = git("rev-parse", "HEAD");
+	const listed = async () => (await listUnpublished(context, snapshotAt(own))).commits.map((one) => one.commit);
+	expect(await listed()).toEqual([own]);
+	git("reset", "--quiet", "--hard", own);
+	git("reflog", "expire", "--expire=now", "--all");
+	git("gc", "--quiet", "--prune=now");
+	expect(() => git("cat-file", "-e", context.memory.secrets.checked as string)).toThrow();
+	expect(await listed()).toEqual([own]);
+	const next = commit("c");
+	expect((await listUnpublished(context, snapshotAt(next))).commits.map((one) => one.commit)).toEqual([own, next]);
+});

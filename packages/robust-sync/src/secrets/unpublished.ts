@@ -1,4 +1,4 @@
-import { type GitPath, gitPathIfAllowed, nulRecords, type Oid, openMergeStore } from "@robust-sync/git";
+import { type GitPath, gitPathIfAllowed, knowsCommit, nulRecords, type Oid, openMergeStore } from "@robust-sync/git";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { publishedTips } from "../remote/upstream.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
@@ -87,6 +87,8 @@ export async function listUnpublished(context: CycleContext, { head, status, isD
 	if (isDirect === true && status.head !== null && status.head === secrets.checked) return nothing;
 	const tips = await publishedTips(context);
 	if (tips.includes(head)) return nothing;
-	const commits = await unpublishedCommits(context, head, secrets.checked === null ? tips : [...tips, secrets.checked]);
+	// Another process may have removed it, as a forgetting does.
+	const isCheckedHere = secrets.checked !== null && (await knowsCommit(context.repository, secrets.checked));
+	const commits = await unpublishedCommits(context, head, isCheckedHere ? [...tips, secrets.checked as Oid] : tips);
 	return { head, commits, isAll: tips.length > 0 && publishable === secrets.checked };
 }
