@@ -1,3 +1,5 @@
+import { type Place, withPlaces } from "./places.ts";
+
 // A value that is broken over lines: wrapped by an editor or a mail, quoted, in the strings of code, in the lines of a notebook.
 
 /** The ends of a line within a value, each with the margin of the next line: between two strings, in a notebook, escaped, plain. */
@@ -48,11 +50,11 @@ function brokenEnd(content: string, start: number, { text }: BrokenForm): number
 	return at === start + text.length ? null : at;
 }
 
-/** Where a content has the value broken over lines: offsets of start and end. */
-export function brokenPlaces(content: Buffer, form: BrokenForm): (readonly [start: number, end: number])[] {
+/** Where a content has the value broken over lines. */
+export function brokenPlaces(content: Buffer, form: BrokenForm): Place[] {
 	if (!form.parts.some((part) => content.includes(part))) return [];
 	const text = content.toString("latin1");
-	const found: (readonly [number, number])[] = [];
+	const found: Place[] = [];
 	const [first = ""] = form.text;
 	for (let start = text.indexOf(first); start >= 0; ) {
 		const end = brokenEnd(text, start, form);
@@ -66,17 +68,8 @@ export function brokenPlaces(content: Buffer, form: BrokenForm): (readonly [star
  * A content with placeholders for the value where it is broken over lines; itself where it is not.
  * @param sized the placeholder for a place of some bytes; default: always the same one
  */
-export function withoutBroken(content: Buffer, form: BrokenForm, sized = (_bytes: number) => form.placeholder): Buffer {
-	const places = brokenPlaces(content, form);
-	if (places.length === 0) return content;
-	const parts: Buffer[] = [];
-	let done = 0;
-	for (const [start, end] of places) {
-		parts.push(content.subarray(done, start), sized(end - start));
-		done = end;
-	}
-	return Buffer.concat([...parts, content.subarray(done)]);
-}
+export const withoutBroken = (content: Buffer, form: BrokenForm, sized = (_bytes: number) => form.placeholder): Buffer =>
+	withPlaces(content, brokenPlaces(content, form), sized);
 
 /** A broken value as it was. */
 export const withoutBreaks = (bytes: Buffer): Buffer => Buffer.from(bytes.toString("latin1").replace(everyBreak, ""), "latin1");

@@ -1,3 +1,6 @@
+import { isUtf8 } from "node:buffer";
+import { type Place, withPlaces } from "./places.ts";
+
 // A value in which characters are written with escapes, any of them and in any way: in the strings of code and JSON, in a shell, in addresses, in markup.
 // A content is decoded from left to right, once for each family of escapes, so the cost does not depend on the number of combinations.
 
@@ -23,7 +26,7 @@ const named: Readonly<Record<string, string>> = { amp: "&", lt: "<", gt: ">", qu
 /** Escaped bytes: UTF-8 where they can be that, otherwise the first characters of Unicode. */
 function ofBytes(codes: readonly number[]): string {
 	const bytes = Buffer.from(codes);
-	return bytes.equals(Buffer.from(bytes.toString())) ? bytes.toString("latin1") : bytes.toString("latin1").replace(/[\x80-\xff]/g, bytesOf);
+	return isUtf8(bytes) ? bytes.toString("latin1") : bytes.toString("latin1").replace(/[\x80-\xff]/g, bytesOf);
 }
 
 /** Several backslashes before one character: a string within a string. */
@@ -83,9 +86,6 @@ const decoded = (text: string, { pattern, decode }: Family) => text.replace(patt
 export const withoutEscapes = (kind: EscapedKind, bytes: Buffer): Buffer =>
 	Buffer.from(decoded(bytes.toString("latin1"), families[kind]), "latin1");
 
-/** A place of a value: offsets of start and end. */
-type Place = readonly [start: number, end: number];
-
 /** Whether a content has an escape of what is in the value. Few have, of values that are letters and digits. */
 function hasEscapeOf(text: string, value: string, { pattern, decode }: Family): boolean {
 	for (const [one] of text.matchAll(pattern)) {
@@ -143,35 +143,27 @@ function escapedPlaces(text: string, value: string, kind: EscapedKind): Place[] 
 	return isPossible ? placesOf(text, value, family) : [];
 }
 
-const leadCodes = Object.values(families).map(({ lead }) => lead.charCodeAt(0));
+const leads = Object.values(families).map(({ lead }) => lead);
+
+/** Whether a content, or its text with one character a byte, may have escapes at all. */
+export const mayHaveEscapes = (content: Buffer | string): boolean => leads.some((lead) => content.includes(lead));
 
 /** Whether a content has a value written with escapes. */
 export function hasEscaped(content: Buffer, value: Buffer): boolean {
-	if (!leadCodes.some((code) => content.includes(code))) return false;
+	if (!mayHaveEscapes(content)) return false;
 	const text = content.toString("latin1");
 	const wanted = value.toString("latin1");
 	return escapedKinds.some((kind) => escapedPlaces(text, wanted, kind).length > 0);
 }
-
-/** Whether a text, with one character a byte, may have escapes at all. */
-export const mayHaveEscapes = (text: string): boolean => /[\\%&+]/.test(text);
 
 /**
  * A content with placeholders for a value that is written with escapes; itself where it is not.
  * @param placeholder of a place with some bytes
  */
 export function withoutEscaped(content: Buffer, value: Buffer, placeholder: (kind: EscapedKind, bytes: number) => Buffer): Buffer {
-	let cleaned = content;
-	for (const kind of escapedKinds) {
-		const places = escapedPlaces(cleaned.toString("latin1"), value.toString("latin1"), kind);
-		if (places.length === 0) continue;
-		const parts: Buffer[] = [];
-		let done = 0;
-		for (const [start, end] of places) {
-			parts.push(cleaned.subarray(done, start), placeholder(kind, end - start));
-			done = end;
-		}
-		cleaned = Buffer.concat([...parts, cleaned.subarray(done)]);
-	}
-	return cleaned;
+	const wanted = value.toString("latin1");
+	return escapedKinds.reduce(
+		(rest, kind) => withPlaces(rest, escapedPlaces(rest.toString("latin1"), wanted, kind), (bytes) => placeholder(kind, bytes)),
+		content,
+	);
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { joined } from "@robust-sync/secrets/sqlite-format";
 import { firstDifference, hasFixedPlaces, sizedPlacesAt } from "./binary-value.ts";
 import { type BrokenForm, brokenForm, brokenPlaces, withoutBroken } from "./broken-value.ts";
@@ -45,10 +46,7 @@ const maxEnds = 64;
 /** Places with escapes that differ from each other, each of which is searched by itself. */
 const maxUnlike = 500;
 
-const toText = (value: Buffer) => {
-	const text = value.toString("utf8");
-	return Buffer.from(text).equals(value) ? text : null;
-};
+const toText = (value: Buffer) => (isUtf8(value) ? value.toString("utf8") : null);
 
 /** All forms of a value that differ. @param id of the forgetting: 12 hexadecimal digits */
 export function formsOf(value: Buffer, id: string): Forms {
@@ -123,10 +121,11 @@ export function base64Parts(value: Buffer): Buffer[] {
 /**
  * A content with placeholders for the value, wherever it is; itself where it is nowhere. One that is not text keeps its length, and every other
  * byte its place. A pure function.
- * @param isFixed whether it does
+ * @param keepsLength whether it does; default: by the content
  */
-export function withoutValue(content: Buffer, forms: Forms, isFixed = hasFixedPlaces(content)): Buffer {
+export function withoutValue(content: Buffer, forms: Forms, keepsLength?: boolean): Buffer {
 	if (!holds(content, forms)) return content;
+	const isFixed = keepsLength ?? hasFixedPlaces(content);
 	const { id, escaped } = forms;
 	const plain = withoutWritten(content, forms, isFixed);
 	const inPlace = (kind: EscapedKind, bytes: number) => (isFixed ? placeholderFor(id, kind, bytes) : placeholderOf(id, kind));
