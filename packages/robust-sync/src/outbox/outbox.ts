@@ -80,9 +80,9 @@ function readFixed(paths: WorkspacePaths): Fixed {
 	return read.kind === "ok" ? read.state : { deliveries: [] };
 }
 
-/** Deliveries with their blobs as recorded now: forgetting a value during the cycle changed both message and record. */
-function asRecorded(paths: WorkspacePaths, deliveries: readonly Delivery[]): Delivery[] {
-	const blobs = new Map(readFixed(paths).deliveries.map((delivery) => [placeOf(delivery), delivery.blob]));
+/** Deliveries with their recorded blobs: forgetting a value during the cycle changes both message and record. */
+function asRecorded(fixed: Fixed, deliveries: readonly Delivery[]): Delivery[] {
+	const blobs = new Map(fixed.deliveries.map((delivery) => [placeOf(delivery), delivery.blob]));
 	return deliveries.map((delivery) => ({ ...delivery, blob: blobs.get(placeOf(delivery)) ?? delivery.blob }));
 }
 
@@ -322,11 +322,12 @@ export function markCommitted({ paths }: CycleContext, outbox: Outbox): Outbox {
 	const { deliveries, targets } = outbox;
 	if (targets.length === 0) return outbox;
 	const placed = new Set<string>(targets);
-	const marked = asRecorded(paths, deliveries).map((delivery) => ({
+	const fixed = readFixed(paths);
+	const marked = asRecorded(fixed, deliveries).map((delivery) => ({
 		...delivery,
 		committed: delivery.committed || placed.has(placeOf(delivery)),
 	}));
-	writeFixed(paths, { ...readFixed(paths), deliveries: marked });
+	writeFixed(paths, { ...fixed, deliveries: marked });
 	faultPoint("outbox-committed");
 	return { ...outbox, deliveries: marked };
 }
@@ -339,7 +340,8 @@ export function markCommitted({ paths }: CycleContext, outbox: Outbox): Outbox {
  */
 export function confirmDelivered({ paths }: CycleContext, outbox: Outbox, refused: ReadonlyMap<string, unknown> = new Map()): number {
 	if (outbox.deliveries.length === 0) return 0;
-	const deliveries = asRecorded(paths, outbox.deliveries);
+	const fixed = readFixed(paths);
+	const deliveries = asRecorded(fixed, outbox.deliveries);
 	let delivered = 0;
 	const isRefused = (delivery: Delivery) => refused.has(placeOf(delivery));
 	for (const delivery of deliveries) {
@@ -364,7 +366,7 @@ export function confirmDelivered({ paths }: CycleContext, outbox: Outbox, refuse
 	}
 	// A message that the hub refuses waits here; its commit was rewritten without it.
 	const left = deliveries.filter((delivery) => !delivery.committed || isRefused(delivery));
-	writeFixed(paths, { ...readFixed(paths), deliveries: left.map((delivery) => ({ ...delivery, committed: false })) });
+	writeFixed(paths, { ...fixed, deliveries: left.map((delivery) => ({ ...delivery, committed: false })) });
 	faultPoint("outbox-confirmed");
 	return delivered;
 }
