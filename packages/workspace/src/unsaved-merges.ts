@@ -3,16 +3,16 @@ import { writeAtomicSync } from "@robust-sync/system/atomic-write";
 import * as z from "zod/mini";
 import type { WorkspacePaths } from "./paths.ts";
 import { readState } from "./read-state.ts";
+import { objectId } from "./trusted-text.ts";
 
-const oid = z.string().check(z.regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/));
 export const unsavedMergesSchema = z.object({
 	schema: z.literal(1),
 	merges: z.array(
 		z.object({
-			commit: oid,
+			commit: objectId,
 			/** The parent that was this node's own history, and the other one. */
-			ours: oid,
-			theirs: oid,
+			ours: objectId,
+			theirs: objectId,
 			/** How many times saving its versions has failed. */
 			failures: z.number().check(z.nonnegative()),
 		}),

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { blobsOf, mapText, readMap, signMap, type UnsignedMap } from "./forget-map.ts";
+import { blobsOf, mapText, readMap, signMap, stepsOf, type UnsignedMap } from "./forget-map.ts";
 
 const key = "0123456789abcdef-key";
 const [a, b, c] = ["a", "b", "c"].map((digit) => digit.repeat(40)) as [string, string, string];
@@ -52,17 +52,17 @@ describe("forget", () => {
 
 	test("map: one after another → a blob becomes the newest; a circle → ends", () => {
 		const second = signMap({ ...map, id: "111111111111", blobs: { [b]: c } }, key);
-		expect([...blobsOf([signMap(map, key), second])]).toEqual([
+		expect([...blobsOf(stepsOf([signMap(map, key), second]))]).toEqual([
 			[a, c],
 			[b, c],
 		]);
 		const back = signMap({ ...map, id: "222222222222", blobs: { [b]: a } }, key);
-		expect([...blobsOf([signMap(map, key), back])]).toEqual([[b, a]]);
+		expect([...blobsOf(stepsOf([signMap(map, key), back]))]).toEqual([[b, a]]);
 	});
 
 	test("map: two list one blob → the first counts, on a node that applied it the second", () => {
 		const again = signMap({ ...map, id: "111111111111", blobs: { [a]: c } }, key);
-		expect([...blobsOf([signMap(map, key), again])]).toEqual([[a, b]]);
-		expect([...blobsOf([signMap(map, key), again], new Set([map.id]))]).toEqual([[a, c]]);
+		expect([...blobsOf(stepsOf([signMap(map, key), again]))]).toEqual([[a, b]]);
+		expect([...blobsOf(stepsOf([signMap(map, key), again], new Set([map.id])))]).toEqual([[a, c]]);
 	});
 });

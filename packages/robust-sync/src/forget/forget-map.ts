@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { type GitPath, isGitPath } from "@robust-sync/git";
+import { objectId } from "@robust-sync/workspace";
 import * as z from "zod/mini";
 
 // The content to forget, in its synced form: ids of objects and paths, never a value. It is part of the tree, in a file that is named by its id.
@@ -11,13 +12,14 @@ export const maxMapFiles = 20_000;
 /** Larger maps are refused. A pair of ids takes 90 bytes. */
 export const maxMapBytes = 16 * 1_048_576;
 
-const objectId = z.string().check(z.regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/));
+/** The id of a map. */
+export const mapId = z.string().check(z.regex(/^[0-9a-f]{12}$/));
 const pairs = z.record(objectId, objectId);
 
 const mapSchema = z.strictObject({
 	schema: z.literal(1),
 	/** Names the file, and is part of each placeholder. */
-	id: z.string().check(z.regex(/^[0-9a-f]{12}$/)),
+	id: mapId,
 	created_at: z.string().check(z.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/)),
 	node: z.string().check(z.regex(/^[a-z0-9][a-z0-9-]{0,62}$/)),
 	/** The tip of the branch, and its replacement. */
@@ -137,10 +139,10 @@ export function stepsOf(maps: readonly ForgetMap[], applied: ReadonlySet<string>
 	return found;
 }
 
-/** Blobs that maps list, and what takes their place in the end. @param applied as for {@link stepsOf} */
-export function blobsOf(maps: readonly ForgetMap[], applied: ReadonlySet<string> = new Set()): Map<string, string> {
+/** Blobs that maps list, and what takes their place in the end. @param chains from {@link stepsOf} */
+export function blobsOf(chains: ReadonlyMap<string, readonly Step[]>): Map<string, string> {
 	const found = new Map<string, string>();
-	for (const [before, steps] of stepsOf(maps, applied)) {
+	for (const [before, steps] of chains) {
 		const after = steps.at(-1)?.after ?? before;
 		if (after !== before) found.set(before, after);
 	}

@@ -2,16 +2,13 @@ import fs from "node:fs";
 import path from "node:path";
 import { type GitPath, idLengthOf, type Oid, OidSet, type Repository } from "@robust-sync/git";
 import { writeAtomicSync } from "@robust-sync/system/atomic-write";
-import { readState, type SkippedFile, type WorkspacePaths } from "@robust-sync/workspace";
+import { objectId, readState, type SkippedFile, type WorkspacePaths } from "@robust-sync/workspace";
 import * as z from "zod/mini";
 import type { KnownMaps } from "./find-maps.ts";
-import type { ForgetMap } from "./forget-map.ts";
+import { type ForgetMap, mapId } from "./forget-map.ts";
 import type { MadeHistory, Rewritten } from "./rewrite-all.ts";
 import { withoutValues } from "./value.ts";
 import { nothingWaits, type WaitingFiles } from "./waiting-files.ts";
-
-const objectId = z.string().check(z.regex(/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/));
-const mapId = z.string().check(z.regex(/^[0-9a-f]{12}$/));
 
 export const forgetStateSchema = z.object({
 	schema: z.literal(1),

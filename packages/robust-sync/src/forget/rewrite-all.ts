@@ -187,7 +187,6 @@ export async function rewriteAll(
 	const writer = new ObjectWriter(store, all);
 	const sink = writes ? writer : idsOnly(store.objectFormat);
 	const own: [Oid, Oid][] = [];
-	const listed = blobsOf(maps, applied);
 	const contents: Buffer[] = [];
 	const later = await publishedAfter(store, maps, values, tip);
 	const isLater = (oid: Oid, id: string) => later.get(id)?.has(oid) === true;
@@ -202,7 +201,7 @@ export async function rewriteAll(
 		results.get(id)?.has(oid) === true || (steps.has(oid) ? !steps.get(oid)?.some((step) => step.id === id) : isLater(oid, id));
 	await blobsWithValues(store, freshBlobs, values, use, keeps);
 	await addBlobs(sink, contents);
-	const blobs = new Map([...(known?.blobs ?? []), ...own, ...listed]);
+	const blobs = new Map([...(known?.blobs ?? []), ...own, ...blobsOf(steps)]);
 	const continued = known !== null && isSame(known, blobs, all) ? known : null;
 	const order = await orderOf(store, objects.commit, continued);
 	// Rewrites the history of the newest map first: results that are present already need not be examined again.

@@ -16,6 +16,7 @@ import { lstatIfThere } from "@robust-sync/system/lstat";
 import { type HoldReason, holdReasons, holdRemedies, readState, type SkippedFile } from "@robust-sync/workspace";
 import * as z from "zod/mini";
 import type { CycleContext } from "../context/cycle-context.ts";
+import { mapId } from "./forget-map.ts";
 import type { Values } from "./value.ts";
 
 // A file that cannot be replaced when a value is forgotten, as a database that a program has open, keeps the value until it can. The old objects, from
@@ -24,7 +25,7 @@ import type { Values } from "./value.ts";
 const waitingSchema = z.object({
 	schema: z.literal(1),
 	/** By the ids of the maps, in the order of time; in base64. */
-	values: z.array(z.object({ id: z.string().check(z.regex(/^[0-9a-f]{12}$/)), value: z.string() })),
+	values: z.array(z.object({ id: mapId, value: z.string() })),
 	paths: z.array(z.object({ path: z.custom<GitPath>(isGitPath, "not a path of the workspace"), reason: z.enum(holdReasons) })),
 });
 
