@@ -30,7 +30,7 @@ import { cleanLinkedTrees } from "./linked-trees.ts";
 import { shallowRemedy } from "./make-map.ts";
 import { type Rewritten, rewriteAll } from "./rewrite-all.ts";
 import { rewriteGitFiles, rewriteRefs } from "./rewrite-refs.ts";
-import { type KeptObjects, type Scrub, scrubBackup, scrubbed, scrubFiles, scrubIds, scrubLogs } from "./scrub-files.ts";
+import { type KeptObjects, type Scrub, scrubBackup, scrubbed, scrubFiles, scrubIds } from "./scrub-files.ts";
 import { withoutValues, withoutValuesInPlace } from "./value.ts";
 import { readWaiting, writeWaiting } from "./waiting-files.ts";
 import { cleanWorkingCopies, removeWorkingCopies, rewriteIndex } from "./working-copies.ts";
@@ -75,11 +75,11 @@ export async function scrubOwnFiles({ repository, paths }: CycleContext, scrub: 
 	}
 	changeRecordedMessages(paths, (content) => scrubbed(content, scrub));
 	for (const directory of [paths.backups, paths.conflicts, paths.pending, paths.versions]) count += scrubFiles(directory, scrub);
-	count += scrubLogs(paths.logs, scrub);
+	count += scrubFiles(paths.logs, scrub, { areOpen: true });
 	scrubIds(paths.conflicts, scrub, (file) => file.endsWith("/manifest.json"));
 	const isState = (file: string) => path.dirname(file) === paths.sync && file.endsWith(".json") && file !== paths.forgetState;
 	scrubIds(paths.sync, scrub, isState);
-	return count + scrubFiles(paths.sync, scrub, (file) => !isState(file));
+	return count + scrubFiles(paths.sync, scrub, { skips: (file) => !isState(file) });
 }
 
 /** The placeholder for a file that was removed by its path. */

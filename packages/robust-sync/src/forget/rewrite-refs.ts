@@ -61,7 +61,6 @@ export async function rewriteGitFiles(repository: Repository, scrub: Scrub): Pro
 	}
 	if (repository.config.get("extensions.refstorage") === "reftable") await repository.run(["reflog", "expire", "--expire=now", "--all"]);
 	scrubFiles(path.join(commonDirectory, "rr-cache"), scrub);
-	scrubFiles(path.join(commonDirectory, "robust-sync"), scrub, (file) =>
-		/\/(?:merge\.git|present\.git|backups|staging|versions|forget-objects)$/.test(file),
-	);
+	const isLeft = (file: string) => /\/(?:merge\.git|present\.git|backups|staging|versions|forget-objects)$/.test(file);
+	scrubFiles(path.join(commonDirectory, "robust-sync"), scrub, { skips: isLeft });
 }

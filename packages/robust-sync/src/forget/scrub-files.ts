@@ -93,17 +93,18 @@ export function scrubbed(content: Buffer, scrub: Scrub, isInPlace = false): Buff
 	return scrub.instead(scrub.blobId(content)) ?? (isInPlace ? scrub.cleanInPlace(content) : scrub.clean(content));
 }
 
-/** Saved versions, kept files, waiting messages. @returns the number of changed files @throws the file system's error */
-export function scrubFiles(directory: string, scrub: Scrub, skips: (file: string) => boolean = () => false): number {
+/**
+ * All files below a directory, such as saved versions, waiting messages and logs.
+ * @param areOpen whether programs may have them open, as for {@link scrubFile}
+ * @returns the number of changed files @throws the file system's error
+ */
+export function scrubFiles(
+	directory: string,
+	scrub: Scrub,
+	{ skips, areOpen }: { readonly skips?: (file: string) => boolean; readonly areOpen?: boolean } = {},
+): number {
 	let count = 0;
-	for (const file of filesBelow(directory, skips)) if (scrubFile(file, scrub)) count++;
-	return count;
-}
-
-/** Logs, to which processes append: with their lengths kept. @returns as {@link scrubFiles} */
-export function scrubLogs(directory: string, scrub: Scrub): number {
-	let count = 0;
-	for (const file of filesBelow(directory)) if (scrubFile(file, scrub, true)) count++;
+	for (const file of filesBelow(directory, skips)) if (scrubFile(file, scrub, areOpen)) count++;
 	return count;
 }
 
@@ -115,7 +116,7 @@ export function scrubFile(file: string | Buffer, scrub: Scrub, isOpen = false): 
 	const content = contentOfFile(file);
 	if (content === null) return scrubLink(rawName(file), scrub);
 	const cleaned = scrubbed(content, scrub, isOpen);
-	if (cleaned === content || cleaned.equals(content)) return false;
+	if (cleaned.equals(content)) return false;
 	overwrite(file, cleaned, content);
 	return true;
 }
@@ -185,7 +186,7 @@ function* keptChanges(directory: string, kept: readonly string[], scrub: Scrub):
 			const content = contentOfFile(name);
 			if (content === null || before === undefined) continue;
 			const cleaned = scrubbed(content, scrub, true);
-			if (cleaned === content || cleaned.equals(content)) continue;
+			if (cleaned.equals(content)) continue;
 			batch.push({ name, file, content, cleaned, before });
 			bytes += 2 * content.length;
 			if (bytes <= batchBytes) continue;
@@ -240,7 +241,7 @@ async function changeBefores(entries: readonly KeptEntry[], changed: ReadonlyMap
 		const content = contents.get(before);
 		if (content === undefined) continue;
 		const cleaned = scrubbed(content, scrub, true);
-		if (cleaned === content || cleaned.equals(content)) continue;
+		if (cleaned.equals(content)) continue;
 		await objects.store([cleaned]);
 		entry.before = scrub.blobId(cleaned);
 	}

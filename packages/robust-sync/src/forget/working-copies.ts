@@ -105,7 +105,9 @@ export async function cleanWorkingCopies(
 				const stats = fs.lstatSync(fileSystemPath(repository.root, name));
 				if (stats.size > maxFileBytes || !(stats.isFile() || stats.isSymbolicLink())) {
 					if (stats.isFile())
-						log.warn(`${JSON.stringify(name)} is larger than ${formatSize(maxFileBytes)}: it is not searched for forgotten content`);
+						log.warn(
+							`${JSON.stringify(displayPath(name))} is larger than ${formatSize(maxFileBytes)}: it is not searched for forgotten content`,
+						);
 					continue;
 				}
 				file = readDiskFile(repository, name);
@@ -114,12 +116,13 @@ export async function cleanWorkingCopies(
 			}
 			if (file === null) continue;
 			const cleaned = withoutValues(file.content, values);
-			if (cleaned === file.content || cleaned.equals(file.content)) continue;
+			if (cleaned.equals(file.content)) continue;
 			const before = blobId(repository, file.content);
 			if (settled.has(before)) continue;
 			const after = inPlace?.(before);
 			if (after !== undefined) settled.add(after);
-			const content = after === undefined ? cleaned : ((await readObjectsWhole(repository, [after])).get(after) ?? cleaned);
+			const isSame = after === undefined || after === blobId(repository, cleaned);
+			const content = isSame ? cleaned : ((await readObjectsWhole(repository, [after])).get(after) ?? cleaned);
 			const database = databaseBeside(repository.root, name, file.content);
 			if (database !== null) {
 				for (const one of [name, database]) if (!waiting.has(one)) wait(one, "live-database");
