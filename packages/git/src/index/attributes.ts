@@ -54,15 +54,19 @@ export async function checkAttributes(
 	}
 }
 
-/** Whether any file of the index, or a setting, could make files on disk differ from their blobs (gitattributes(5)). One process. */
-export async function usesAttributes(repository: Repository): Promise<boolean> {
+/** Whether attributes are set outside of the working tree: for the repository, the user or the machine. */
+export function hasOuterAttributes(repository: Repository): boolean {
 	const { HOME = "/", XDG_CONFIG_HOME = path.join(HOME, ".config") } = repository.env;
 	const files = [
 		path.join(repository.commonDirectory, "info/attributes"),
 		path.join(XDG_CONFIG_HOME, "git/attributes"),
 		"/etc/gitattributes",
 	];
-	if (repository.config.has("core.attributesfile") || files.some((file) => existsSync(file))) return true;
+	return repository.config.has("core.attributesfile") || files.some((file) => existsSync(file));
+}
+
+/** Whether the index has a file of attributes, which could make files on disk differ from their blobs (gitattributes(5)). One process. @throws GitError */
+export async function tracksAttributes(repository: Repository): Promise<boolean> {
 	const { stdout } = await repository.run(["ls-files", "-z", "--", ".gitattributes", ":(glob)**/.gitattributes"]);
 	return stdout.length > 0;
 }

@@ -13,7 +13,7 @@ import {
 	updateRef,
 	writeIndexEntries,
 } from "@robust-sync/git";
-import { isOwnPath, markedAsMade, ownPathspecs, trackedOwnFiles } from "@robust-sync/resolve";
+import { forgetAttributes, isOwnPath, markedAsMade, ownPathspecs, trackedOwnFiles } from "@robust-sync/resolve";
 import { faultPoint } from "@robust-sync/system/fault-points";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { compactTimestamp } from "@robust-sync/system/timestamps";
@@ -47,6 +47,13 @@ async function cameWithClone({ repository, config, memory }: CycleContext, names
 	return [...(await readTreePaths(repository, tip, names)).keys()];
 }
 
+/** If HEAD is not the commit of the last success, another program may have moved it: it may have files of ours, and other attributes. @param head undefined: unreadable */
+export function noticeOtherHead({ repository, memory }: CycleContext, head: Oid | null | undefined): void {
+	if (head === memory.synced) return;
+	memory.ownTrackedChecked = false;
+	forgetAttributes(repository, null);
+}
+
 /**
  * Moves tracked files below `sync/` aside that came from the remote and would be read as state of this node. A person's own commit of them
  * is state of this node, and they stay. Runs before any read, whenever another program has moved HEAD.
@@ -54,7 +61,7 @@ async function cameWithClone({ repository, config, memory }: CycleContext, names
 export async function setAsideTrackedState(context: CycleContext): Promise<void> {
 	const { repository, paths, memory, log, now } = context;
 	// An index or a HEAD that cannot be read is recovered first.
-	if ((await readHead(repository).catch(() => null))?.oid !== memory.synced) memory.ownTrackedChecked = false;
+	noticeOtherHead(context, (await readHead(repository).catch(() => null))?.oid);
 	if (memory.ownTrackedChecked) return;
 	const names = (await trackedOwnFiles(repository).catch(() => [])).filter((name) => isReadAsState(name));
 	if (names.length === 0) return;

@@ -19,6 +19,7 @@ import { findSpecialFiles, isDatabase, isStillSpecial, liveDatabaseOf, reasonToS
 import type { CycleContext } from "../context/cycle-context.ts";
 import { refusedFiles } from "../remote/refused-files.ts";
 import { findBareLinks, openNestedRepositories } from "./nested-repositories.ts";
+import { noticeOtherHead } from "./own-tracked.ts";
 
 // The step scan of a cycle: the entries of git and of the disk, sorted into those to commit and those to leave out.
 
@@ -53,8 +54,7 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 		memory.bareLinks = bareLinks;
 	}
 	let status = first;
-	// A person has committed something, perhaps files of ours.
-	if (memory.synced !== null && status.head !== memory.synced) memory.ownTrackedChecked = false;
+	if (memory.synced !== null) noticeOtherHead(context, status.head);
 	const nested = new Set<GitPath>();
 	if (bareLinks.length > 0) {
 		// Another tool's `git add` committed a link in place of the files.

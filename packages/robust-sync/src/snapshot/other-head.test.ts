@@ -1,0 +1,45 @@
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { Scratch } from "@robust-sync/git/fixtures/scratch";
+import type { CycleContext } from "../context/cycle-context.ts";
+import { runCycle } from "../cycle/cycle.ts";
+import { cycleContext } from "../testing/cycle-context.ts";
+
+// A person, or a command beside the daemon, changes HEAD or the settings of the repository between two cycles.
+
+let scratch: Scratch;
+let context: CycleContext;
+beforeEach(async () => {
+	scratch = new Scratch("other-head");
+	scratch.hub();
+	scratch.init("w", scratch.path("hub.git"));
+	// Later than the latest write, which would wait.
+	context = await cycleContext(scratch, "w", { now: () => Date.now() + 60_000 });
+});
+afterEach(() => scratch.remove());
+
+async function commitWithoutAttributes(): Promise<void> {
+	for (const name of ["first.txt", "second.txt"]) {
+		scratch.write(`w/${name}`, "1\r\n");
+		await runCycle(context);
+	}
+	expect(scratch.git("hub.git", "show", "main:second.txt")).toBe("1\r\n");
+}
+
+test("other HEAD: it has attributes of a directory → later files are stored by them", async () => {
+	await commitWithoutAttributes();
+	scratch.write("w/notes/.gitattributes", "*.txt text eol=crlf\n");
+	scratch.commitAll("w");
+	await runCycle(context);
+	scratch.write("w/notes/a.txt", "1\r\n");
+	await runCycle(context);
+	expect(scratch.git("hub.git", "show", "main:notes/a.txt")).toBe("1\n");
+	expect(scratch.git("w", "status", "--porcelain", "notes")).toBe("");
+});
+
+test("info/attributes: made between two cycles → later files are stored by them", async () => {
+	await commitWithoutAttributes();
+	scratch.write("w/.git/info/attributes", "*.txt text eol=crlf\n");
+	scratch.write("w/a.txt", "1\r\n");
+	await runCycle(context);
+	expect(scratch.git("hub.git", "show", "main:a.txt")).toBe("1\n");
+});
