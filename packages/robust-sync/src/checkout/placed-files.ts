@@ -31,7 +31,7 @@ export class PlacedFiles {
 	readonly #versions: PlacedVersions;
 	/** Files without stat data in the index. */
 	#unsettled: PlacedFile[] = [];
-	/** The newest versions of paths, the newest last; null: those of earlier processes are not known yet. */
+	/** The newest versions of paths, the newest last; null: before the first check. */
 	#newest: Map<GitPath, PlacedVersion> | null = null;
 	/**
 	 * Files that had changed before git read the working tree, and whether their newest version had been read by then. A change that waits
@@ -96,14 +96,12 @@ export class PlacedFiles {
 
 	/**
 	 * Records which of the newest versions of changed files were read, before git reads these files.
-	 * @param before the newest versions that earlier processes have placed, the newest last
+	 * @param byOthers the newest versions that earlier or other processes have placed since the last call, the newest last
 	 */
-	check(repository: Repository, before: () => Iterable<readonly [GitPath, PlacedVersion]>): void {
-		if (this.#newest === null) {
-			this.#newest = new Map();
-			for (const [name, version] of before()) this.#remember(name, version);
-			this.#adopt(repository, this.#newest);
-		}
+	check(repository: Repository, byOthers: readonly (readonly [GitPath, PlacedVersion])[]): void {
+		this.#newest ??= new Map();
+		for (const [name, version] of byOthers) this.#remember(name, version);
+		this.#adopt(repository, byOthers.slice(-mostLookedAt));
 		const earlier = this.#changed;
 		this.#changed = new Map();
 		this.#unread.clear();
@@ -118,9 +116,9 @@ export class PlacedFiles {
 		}
 	}
 
-	/** Takes over files that an earlier process placed, if it ended before it wrote their stat data into the index: else git reads them. */
-	#adopt(repository: Repository, newest: ReadonlyMap<GitPath, PlacedVersion>): void {
-		if (newest.size === 0) return;
+	/** Takes over files that another process placed, if it ended before it wrote their stat data into the index: else git reads them. */
+	#adopt(repository: Repository, newest: readonly (readonly [GitPath, PlacedVersion])[]): void {
+		if (newest.length === 0) return;
 		const entries = entriesWithoutStats(repository);
 		for (const [name, version] of newest) {
 			const entry = entries.get(name);

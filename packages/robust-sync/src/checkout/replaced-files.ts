@@ -57,6 +57,8 @@ export class ReplacedFiles {
 	readonly #stamps = new Map<string, string>();
 	/** The completion of each, by the monotonic clock: names and dates are wrong as soon as a person sets the clock. */
 	readonly #completeAt = new Map<string, number>();
+	/** Backups that other processes made since the versions in them were last taken; null: they never were. */
+	#byOthers: Set<string> | null = null;
 	#lookedAt: number | null = null;
 	#askedAt = Number.NEGATIVE_INFINITY;
 	/** Older backups to check: they had open files at the last check, or files that changed since. */
@@ -98,6 +100,7 @@ export class ReplacedFiles {
 			if (backup) {
 				this.#backups.set(name, backup);
 				this.#stamps.set(name, stamp);
+				if (backup.manifest) this.#byOthers?.add(name);
 			}
 			if (when === undefined || backup?.manifest)
 				this.#completeAt.set(name, backup ? this.#whenComplete(backup, now, at) : Number.NEGATIVE_INFINITY);
@@ -148,17 +151,19 @@ export class ReplacedFiles {
 	/**
 	 * The replacements of each path within the time in which a stale write is possible, oldest first.
 	 * @param only these paths; null: all @param windowMs age of the oldest
-	 * @param until only those before this backup was made; null: all
+	 * @param until only those before this backup was made; null: all @param among only those of these backups; null: all
 	 */
 	replacements(
 		now: number,
 		only: ReadonlySet<GitPath> | null = null,
 		windowMs = replacementsWindowMs,
 		until: string | null = null,
+		among: ReadonlySet<string> | null = null,
 	): Map<GitPath, Replacement[]> {
 		const found = new Map<GitPath, Replacement[]>();
 		for (const { name: backup, manifest } of this.recent(now, windowMs).reverse()) {
 			if (backup === until) break;
+			if (among?.has(backup) === false) continue;
 			const ageMs = this.#clock.now() - (this.#completeAt.get(backup) ?? 0);
 			const isComparable = this.#isClockSame(manifest, now);
 			for (const { path: name, before, after, placed, merged } of manifest?.files ?? []) {
@@ -171,6 +176,20 @@ export class ReplacedFiles {
 			}
 		}
 		return found;
+	}
+
+	/**
+	 * The newest versions that checkouts placed, the newest last: at the first call all of the last hour, then those of other processes' checkouts,
+	 * as far as {@link watched} has found them.
+	 */
+	takePlaced(now: number): (readonly [GitPath, PlacedVersion])[] {
+		if (this.#byOthers?.size === 0) return [];
+		const found = this.replacements(now, null, unreadWindowMs, null, this.#byOthers);
+		this.#byOthers = new Set();
+		return [...found].flatMap(([name, replacements]) => {
+			const placed = replacements.at(-1)?.placed;
+			return placed ? [[name, placed] as const] : [];
+		});
 	}
 
 	/** Whether access times show what was read since a checkout: without a reboot, and without a step of the clock. */

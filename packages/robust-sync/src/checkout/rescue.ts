@@ -286,12 +286,7 @@ function logOrigin({ log }: CycleContext, name: GitPath, { reason }: Origin): vo
 /** Records which of the newest versions of changed files were read, before git reads these files. */
 export function lookAtReads({ repository, memory, config, now }: CycleContext): void {
 	if (config.syncAtime === "off") return;
-	memory.placed.check(repository, function* () {
-		for (const [name, replacements] of memory.replaced.replacements(now(), null, unreadWindowMs)) {
-			const placed = replacements.at(-1)?.placed;
-			if (placed) yield [name, placed];
-		}
-	});
+	memory.placed.check(repository, memory.replaced.takePlaced(now()));
 }
 
 /** HEAD's content at each path; no entry if it has none. */

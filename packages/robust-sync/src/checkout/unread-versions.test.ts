@@ -196,3 +196,31 @@ test("unread version: 501 files placed within one second → git reads none", as
 	expect(entries.filter((entry) => entry.path.startsWith("d/"))).toEqual([]);
 	expect(accessed()).toEqual(before);
 });
+
+test("unread version: placed by another process → both changes stay", async () => {
+	const names = ["at-once.json", "later.json"] as GitPath[];
+	const version = (...keys: string[]) => Object.fromEntries(names.map((name) => [name, json(...keys)]));
+	const { repository, ...other } = await checkOut([version("zero"), version("zero", "one")]);
+	const daemon = { ...other, repository, memory: newMemory(paths, true, clock), now: () => Date.now() + aheadMs };
+	const look = () => {
+		daemon.memory.replaced.watched(daemon.now());
+		lookAtReads(daemon);
+	};
+	// As before the other process's checkout.
+	fs.renameSync(paths.backups, scratch.path("backups"));
+	look();
+	fs.renameSync(scratch.path("backups"), paths.backups);
+	aheadMs = 60_000;
+	for (const name of names) {
+		save(file(name), json("zero", "mine"), "in place", aheadMs);
+		look();
+		await readStatus(repository, daemon.memory.placed.untouched(repository));
+		await rescueAll(daemon, [name]);
+		daemon.memory.placed.retire(repository, []);
+	}
+	const keys = names.map((name) => Object.keys(JSON.parse(scratch.read(`w/${name}`)) as object).sort());
+	expect(keys).toEqual([
+		["mine", "one", "zero"],
+		["mine", "one", "zero"],
+	]);
+});
