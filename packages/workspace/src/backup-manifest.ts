@@ -2,6 +2,7 @@ import { type Dirent, lstatSync, readdirSync, realpathSync } from "node:fs";
 import path from "node:path";
 import { fileSystemPath, type GitPath, gitPathBytes, gitPathOf, mountStoreName } from "@robust-sync/git/git-path";
 import { writeAtomicSync } from "@robust-sync/system/atomic-write";
+import { fileStamp } from "@robust-sync/system/file-stamp";
 import { type MonotonicClock, monotonicClock } from "@robust-sync/system/monotonic-clock";
 import { parseCompactTimestamp, timestamp } from "@robust-sync/system/timestamps";
 import * as z from "zod/mini";
@@ -100,10 +101,9 @@ export function readBackup(paths: WorkspacePaths, name: string): Backup {
 	return { name, directory, takenAt: parseCompactTimestamp(name) ?? 0, manifest: readManifest(directory) };
 }
 
-/** A text that changes whenever the manifest of a backup is written, in any part. "": there is none. @throws the file system's error */
-export function manifestStamp(paths: WorkspacePaths, name: string): string {
-	const stats = lstatSync(path.join(paths.backups, name, partName(0)), { throwIfNoEntry: false });
-	return stats === undefined ? "" : `${stats.ino} ${stats.size} ${stats.mtimeMs}`;
+/** A text that changes whenever the manifest of a backup is written, in any part. Null: there is none. @throws the file system's error */
+export function manifestStamp(paths: WorkspacePaths, name: string): string | null {
+	return fileStamp(path.join(paths.backups, name, partName(0)), lstatSync);
 }
 
 const partName = (index: number) => (index === 0 ? "manifest.json" : `manifest-${index}.json`);

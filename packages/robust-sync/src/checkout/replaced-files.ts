@@ -54,7 +54,7 @@ export class ReplacedFiles {
 	readonly #clock: MonotonicClock;
 	readonly #backups = new Map<string, Backup>();
 	/** The state of each manifest on disk when it was read: another process that holds the cycle lock may write it. */
-	readonly #stamps = new Map<string, string>();
+	readonly #stamps = new Map<string, string | null>();
 	/** The completion of each, by the monotonic clock: names and dates are wrong as soon as a person sets the clock. */
 	readonly #completeAt = new Map<string, number>();
 	/** Backups that other processes made since the versions in them were last taken; null: they never were. */
@@ -95,7 +95,7 @@ export class ReplacedFiles {
 			// The start does not read a week of old ones to confirm the date in their name.
 			const isOld = this.#lookedAt === null && now - (parseCompactTimestamp(name) ?? 0) > lateWriteWindowMs + longestMoveMs;
 			// Before it is read: a later change differs from it.
-			const stamp = isOld ? "" : manifestStamp(this.#paths, name);
+			const stamp = isOld ? null : manifestStamp(this.#paths, name);
 			const backup = isOld ? null : readBackup(this.#paths, name);
 			if (backup) {
 				this.#backups.set(name, backup);
