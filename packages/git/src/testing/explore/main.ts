@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { printFailed, printSteps, runExplorer } from "@robust-sync/system/testing/explorer-command";
 import { explore, type Outcome, oneMore, parseTrace, traceText, withFault } from "./explore-model.ts";
 import { eachFault, eachPair, eachSingle } from "./schedules.ts";
 
@@ -19,28 +20,19 @@ const options = {
 	help: { type: "boolean", default: false },
 } as const;
 
-function print({ trace, problems }: Outcome): void {
-	process.stdout.write(`FAILED ${traceText(trace)}\n${problems.map((problem) => `  ${problem.replaceAll("\n", "\n  ")}\n`).join("")}`);
-}
+const explored = ({ trace, problems }: Outcome) => ({ trace: traceText(trace), problems });
 
 async function only(text: string): Promise<number> {
 	const outcome = await explore(parseTrace(text));
-	for (const [at, call] of outcome.calls.entries()) {
-		const found = outcome.trace.events.filter((event) => event.at === at).map(({ act }) => act);
-		process.stdout.write(`${String(at).padStart(5)}  ${call}${found.length > 0 ? `  <- ${found.join(", ")}` : ""}\n`);
-	}
-	if (outcome.problems.length > 0) print(outcome);
-	else process.stdout.write(`nothing lost; ${outcome.done} of ${outcome.trace.events.length} acts were possible\n`);
-	return outcome.problems.length > 0 ? 1 : 0;
+	const { events } = outcome.trace;
+	const actsAt = (at: number) => events.filter((event) => event.at === at).map(({ act }) => act);
+	const steps = outcome.calls.map((call, at) => ({ step: String(at), call, acts: actsAt(at) }));
+	return printSteps(explored(outcome), steps, outcome.done, events.length);
 }
 
-/** @returns the exit code: 1 if a trace failed, 2 for invalid arguments */
-async function main(): Promise<number> {
-	const { values } = parseArgs({ options });
-	if (values.help) {
-		process.stdout.write(usage);
-		return 0;
-	}
+const parse = () => parseArgs({ options }).values;
+
+async function main(values: ReturnType<typeof parse>): Promise<number> {
 	if (values.only !== undefined) return await only(values.only);
 	const [pairs, seed] = [Number(values.pairs), Number(values.seed)];
 	if (!Number.isInteger(pairs) || pairs < 0 || !Number.isInteger(seed)) throw new Error("a number is out of range");
@@ -49,7 +41,7 @@ async function main(): Promise<number> {
 		count++;
 		if (outcome.problems.length === 0) return;
 		bad++;
-		print(outcome);
+		printFailed(explored(outcome));
 	};
 	const isOver = () => values.stop && bad > 0;
 	await eachSingle(["exchange", "link"], report, isOver);
@@ -59,9 +51,4 @@ async function main(): Promise<number> {
 	return bad > 0 ? 1 : 0;
 }
 
-try {
-	process.exitCode = await main();
-} catch (error) {
-	process.stderr.write(`explore: ${(error as Error).message}\n${usage}`);
-	process.exitCode = 2;
-}
+await runExplorer(usage, parse, main);

@@ -1,6 +1,7 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { hideLine } from "@robust-sync/service/terminal-line";
 import { WorkProgress } from "@robust-sync/service/work-progress";
+import { printFailed, printSteps, runExplorer } from "@robust-sync/system/testing/explorer-command";
 import { progressText } from "@robust-sync/workspace";
 import { fieldsOf } from "../../context/progress.ts";
 import { type Kind, kinds } from "./contents.ts";
@@ -38,28 +39,19 @@ const options = {
 
 const failed = (outcomes: readonly Outcome[]) => outcomes.filter(({ problems }) => problems.length > 0);
 
-function print({ trace, problems }: Outcome): void {
-	process.stdout.write(`FAILED ${traceText(trace)}\n${problems.map((problem) => `  ${problem.replaceAll("\n", "\n  ")}\n`).join("")}`);
-}
+const explored = ({ trace, problems }: Outcome) => ({ trace: traceText(trace), problems });
 
 async function only(text: string): Promise<number> {
 	const [outcome] = (await explore([parseTrace(text)])) as [Outcome];
-	for (const [step, call] of outcome.steps) {
-		const acts = outcome.trace.events.filter((event) => event.step === step).map((event) => event.act);
-		process.stdout.write(`${step.padStart(6)}  ${call}${acts.length > 0 ? `  <- ${acts.join(", ")}` : ""}\n`);
-	}
-	if (outcome.problems.length > 0) print(outcome);
-	else process.stdout.write(`nothing lost; ${outcome.done} of ${outcome.trace.events.length} acts were possible\n`);
-	return outcome.problems.length > 0 ? 1 : 0;
+	const { events } = outcome.trace;
+	const actsAt = (at: string) => events.filter(({ step }) => step === at).map(({ act }) => act);
+	const steps = [...outcome.steps].map(([step, call]) => ({ step, call, acts: actsAt(step) }));
+	return printSteps(explored(outcome), steps, outcome.done, events.length);
 }
 
-/** @returns the exit code: 1 if a trace failed, 2 for invalid arguments */
-async function main(): Promise<number> {
-	const { values } = parseArgs({ options });
-	if (values.help) {
-		process.stdout.write(usage);
-		return 0;
-	}
+const parse = () => parseArgs({ options }).values;
+
+async function main(values: ReturnType<typeof parse>): Promise<number> {
 	const [first, ...others] = values.only ?? [];
 	if (first !== undefined && others.length === 0) return await only(first);
 	const [bound, share, seed] = [Number(values.bound), Number(values.share), Number(values.seed)];
@@ -82,7 +74,7 @@ async function main(): Promise<number> {
 		for (const outcome of failed(outcomes)) {
 			bad++;
 			hideLine();
-			print(outcome);
+			printFailed(explored(outcome));
 		}
 		if (values.quick)
 			for (const { trace } of outcomes.filter((outcome) => complete([outcome]) === 0)) {
@@ -106,9 +98,4 @@ async function main(): Promise<number> {
 	return bad > 0 ? 1 : 0;
 }
 
-try {
-	process.exitCode = await main();
-} catch (error) {
-	process.stderr.write(`explore: ${(error as Error).message}\n${usage}`);
-	process.exitCode = 2;
-}
+await runExplorer(usage, parse, main);
