@@ -210,7 +210,7 @@ function isSingleValue(name: string, extension: string, contents: readonly Uint8
 	if (singleValueNames.test(name) || singleValueExtensions.has(extension)) return oneLine;
 	if (extension !== "" && extension !== ".txt") return false;
 	// Two words that both sides added may be the first lines of a list; two versions, dates or hashes are not.
-	const word = contents.length === 3 ? /^[^ \t\r\n]+\s*$/ : /^(?:v?\d[\w.:+-]*|[\da-f]{32,})\s*$/;
+	const word = contents.length === 3 ? /^[^ \t\r\n]+[ \t\r\n]*$/ : /^(?:v?\d[\w.:+-]*|[\da-f]{32,})\s*$/;
 	return oneLine && all.every((text) => word.test(text));
 }
 

@@ -3,22 +3,31 @@ import { align } from "../diff.ts";
 import { Interner } from "../interner.ts";
 import { hunks } from "../line-alignment.ts";
 import type { Lost, Versions } from "./blocks.ts";
-import { asciidocRevision, directiveOption, namedLine, orgPlanning, plannedTask, type Statement, taskOfBullet } from "./statements.ts";
+import {
+	asciidocRevision,
+	directiveOption,
+	namedLine,
+	orgPlanning,
+	plannedTask,
+	type Statement,
+	taskOfBullet,
+	withoutEnding,
+} from "./statements.ts";
 import { firstCell, mergeTableHeads, mergeTableRows, tableRule } from "./tables.ts";
 import type { Markup, Unit } from "./units.ts";
 
 /** The time when a task was done or cancelled, as plugins of Obsidian write it after its words; a character may be several bytes. */
 const COMPLETION =
-	/(?<![ \t])(?:[ \t]+\xe2(?:\x9c\x85|\x9d\x8c)[ \t]*\d{4}-\d{2}-\d{2}|[ \t]+[[(](?:completion|cancelled)::[^\])]*[\])])+[ \t]*$/;
+	/(?<![ \t])(?:[ \t]+\xe2(?:\x9c\x85|\x9d\x8c)[ \t]*\d{4}-\d{2}-\d{2}|[ \t]+[[(](?:completion|cancelled)::[^[\]()]*[\])])+[ \t]*$/;
 
 const TASK = /^([ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[)([^\]]{1,4})(\][ \t].*)$/;
 
 /** A task of a list: its words are the subject, the mark in its box and the time of completion are the value. */
 function task(line: string): Statement | null {
-	const found = TASK.exec(line);
+	const found = taskParts(line);
 	if (found === null) return null;
-	const [, before, mark, behind] = found as unknown as [string, string, string, string];
-	return { subject: `task ${behind.replace(COMPLETION, "")}`, before, says: mark + behind, behind: "" };
+	const { before, mark, words, completion } = found;
+	return { subject: `task ${words}`, before, says: mark + words + completion, behind: "" };
 }
 
 /**
@@ -108,7 +117,7 @@ function tableHead(line: string, next: string | undefined): Statement | null {
 
 /** May a body have tasks, properties, definitions or tables? */
 export function mayHaveStatements(text: string, markup: Markup): boolean {
-	if (hasTables(markup) && text.includes("|") && /^[ \t>]*\|?[ \t]*:?-+:?[ \t]*[|+]/m.test(text)) return true;
+	if (hasTables(markup) && text.includes("|") && /^[ \t>]*(?:\|[ \t]*)?:?-+:?[ \t]*[|+]/m.test(text)) return true;
 	if (text.includes("[") && /^[ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+\[[^\]\n]{1,4}\][ \t]/m.test(text)) return true;
 	if (markup === "org" && /^\*+[ \t]+[A-Z]{4,9}[ \t]/m.test(text)) return true;
 	if (text.search(STAMP) >= 0 || FIELD.test(text) || PLAIN_TASK.test(text) || /^[#=] |^===/m.test(text)) return true;
@@ -208,27 +217,35 @@ function statements(units: readonly Unit[], find: Finder): Found {
 
 /** A task in parts: its mark and time of completion are its state. */
 interface TaskParts {
-	readonly index: number;
 	readonly before: string;
 	readonly mark: string;
 	readonly words: string;
 	readonly completion: string;
 }
 
-function taskParts(units: readonly Unit[], index: number): TaskParts | null {
-	const unit = units[index];
-	const found = unit === undefined || unit.block !== null ? null : TASK.exec(unit.text);
+function taskParts(line: string): TaskParts | null {
+	const found = TASK.exec(line);
 	if (found === null) return null;
 	const [, before, mark, behind] = found as unknown as [string, string, string, string];
-	const words = behind.replace(COMPLETION, "");
-	return { index, before, mark, words, completion: behind.slice(words.length) };
+	const words = withoutEnding(behind, COMPLETION);
+	return { before, mark, words, completion: behind.slice(words.length) };
+}
+
+interface PlacedTask extends TaskParts {
+	readonly index: number;
+}
+
+function taskAt(units: readonly Unit[], index: number): PlacedTask | null {
+	const unit = units[index];
+	const parts = unit === undefined || unit.block !== null ? null : taskParts(unit.text);
+	return parts === null ? null : { ...parts, index };
 }
 
 /** Tasks by their words; null: several have them. */
-function tasksByWords(units: readonly Unit[]): Map<string, TaskParts | null> {
-	const found = new Map<string, TaskParts | null>();
+function tasksByWords(units: readonly Unit[]): Map<string, PlacedTask | null> {
+	const found = new Map<string, PlacedTask | null>();
 	for (const index of units.keys()) {
-		const parts = taskParts(units, index);
+		const parts = taskAt(units, index);
 		if (parts !== null) found.set(parts.words, found.has(parts.words) ? null : parts);
 	}
 	return found;
@@ -247,7 +264,7 @@ function mergeTaskWords({ base, older, later }: Versions, lost: Lost): boolean {
 		toOlder ??= counterpart(base, older);
 		toLater ??= counterpart(base, later);
 		const place = (isOlder ? toLater : toOlder)(b.index);
-		const reworded = place === null ? null : taskParts(isOlder ? later : older, place);
+		const reworded = place === null ? null : taskAt(isOlder ? later : older, place);
 		// A task with other words that was there before, or shares less than half of them, is another one.
 		if (reworded === null || inBase.has(reworded.words) || !isReworded(words, reworded.words)) continue;
 		const [o, l] = isOlder ? [marked, reworded] : [reworded, marked];

@@ -27,24 +27,29 @@ export function taskOfBullet(line: string): Statement | null {
 
 /** Behind a task's words: dates and priorities as plugins of Obsidian write them, a character being several bytes, and fields such as `[due:: 2026-01-02]`. */
 const PLANS =
-	/(?:[ \t]+(?:(?:\xf0\x9f\x93\x85|\xf0\x9f\x9b\xab|\xe2\x8f\xb3|\xe2\x9e\x95|\xe2\x9c\x85|\xe2\x9d\x8c)(?:\xef\xb8\x8f)?[ \t]*\d{4}-\d{2}-\d{2}|(?:\xe2\x8f[\xab\xac]|\xf0\x9f\x94[\xba\xbc\xbd])(?:\xef\xb8\x8f)?|\[[\w-]+::[^\]]*\]|\([\w-]+::[^)]*\)|@[\w-]+\([^)]*\)))+[ \t]*$/;
+	/(?<![ \t])(?:[ \t]+(?:(?:\xf0\x9f\x93\x85|\xf0\x9f\x9b\xab|\xe2\x8f\xb3|\xe2\x9e\x95|\xe2\x9c\x85|\xe2\x9d\x8c)(?:\xef\xb8\x8f)?[ \t]*\d{4}-\d{2}-\d{2}|(?:\xe2\x8f[\xab\xac]|\xf0\x9f\x94[\xba\xbc\xbd])(?:\xef\xb8\x8f)?|\[[\w-]+::[^[\]]*\]|\([\w-]+::[^()]*\)|@[\w-]+\([^()]*\)))+[ \t]*$/;
 
-/** No task has a longer line, and the search for its dates takes the square of the length. */
-const longestTask = 2000;
+/** The search for what follows a task's words takes the square of the length, so it begins this far from the end. */
+const longestEnding = 1000;
+
+/** A task's text without what follows its words. */
+export function withoutEnding(text: string, ending: RegExp): string {
+	const from = Math.max(0, text.length - longestEnding);
+	return text.slice(0, from) + text.slice(from).replace(ending, "");
+}
 
 /** A task of a list by its words without its dates and its priority. */
 export function plannedTask(line: string): Statement | null {
-	if (line.length > longestTask) return null;
 	const found = /^([ \t>]*(?:[-*+]|\d{1,9}[.)])[ \t]+)(\[[^\]]{1,4}\][ \t].*)$/.exec(line);
 	if (found === null) return null;
-	const words = found[2]!.replace(/^\[[^\]]*\]/, "").replace(PLANS, "");
+	const words = withoutEnding(found[2]!.replace(/^\[[^\]]*\]/, ""), PLANS);
 	return /\S/.test(words) ? { subject: `planned ${words}`, before: found[1]!, says: found[2]!, behind: "" } : null;
 }
 
 /** When the task of the Org heading above is due (https://orgmode.org/manual/Deadlines-and-Scheduling.html). */
 export function orgPlanning(line: string, above: string | undefined): Statement | null {
 	const found = /^([ \t]*)((?:CLOSED|SCHEDULED|DEADLINE):.*)$/.exec(line);
-	const heading = /^(\*+)[ \t]+(?:[A-Z]{4,9}[ \t]+)?(.*)$/.exec(above ?? "");
+	const heading = /^(\*+)[ \t]+(?![ \t])(?:[A-Z]{4,9}[ \t]+(?![ \t]))?(.*)$/.exec(above ?? "");
 	if (found === null || heading === null) return null;
 	return { subject: `planning ${heading[1]} ${heading[2]}`, before: found[1]!, says: found[2]!, behind: "" };
 }

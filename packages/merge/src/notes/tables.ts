@@ -5,7 +5,7 @@ import type { Lost, Versions } from "./blocks.ts";
 import type { Unit } from "./units.ts";
 
 /** The line below the head of a table. */
-export const tableRule = /^[ \t>]*\|?[ \t]*:?-+:?[ \t]*(?:[|+][ \t]*:?-+:?[ \t]*)*\|[ \t:-]*$/;
+export const tableRule = /^[ \t>]*(?:\|[ \t]*)?:?-+:?[ \t]*(?:[|+][ \t]*:?-+:?[ \t]*)*\|[ \t:-]*$/;
 
 /**
  * If a side changed a table's number of columns, its head and the line below it are one unit: a line of one side below the head of the other

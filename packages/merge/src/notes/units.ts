@@ -89,7 +89,7 @@ function blockEnd(lines: readonly string[], from: number, markup: Markup, endles
 	if (htmlComment.test(line)) return commentEnd(lines, from, endless);
 	const liquid = liquidBlock.exec(line);
 	if (liquid !== null) return liquidEnd(lines, from, liquid as unknown as [string, string, string], endless);
-	const fence = /^[ \t>]*(?:[-*+][ \t]+)?(`{3,}|~{3,})[ \t]*(.*)$/.exec(line);
+	const fence = /^[ \t>]*(?:[-*+][ \t]+)?(`{3,}(?!`)|~{3,}(?!~))[ \t]*(?![ \t])(.*)$/.exec(line);
 	if (fence === null) return null;
 	const [, marks, info] = fence as unknown as [string, string, string];
 	// Backticks may not be in the info string of a fence of backticks: that is a code span.
@@ -126,7 +126,8 @@ function commentEnd(lines: readonly string[], from: number, endless: Set<string>
 }
 
 /** Tags of Liquid (Jekyll) whose content is not prose (https://jekyllrb.com/docs/liquid/tags/), and the language that `highlight` names. */
-const liquidBlock = /^[ \t]*\{%-?[ \t]*(highlight|raw|comment|codeblock|prism|math|mermaid)\b[ \t]*([\w+#-]*)[^%]*%\}[ \t]*$/;
+const liquidBlock =
+	/^[ \t]*\{%-?[ \t]*(highlight|raw|comment|codeblock|prism|math|mermaid)\b[ \t]*(?![ \t])([\w+#-]*)(?![\w+#-])[^%]*%\}[ \t]*$/;
 
 function liquidEnd(
 	lines: readonly string[],

@@ -186,6 +186,15 @@ export function hostile(scale: number): Hostile[] {
 			...versions((side) => `---\na${" ".repeat(n(300_000))}\n---\n${side}\n`),
 		},
 		{ name: "blanks in a task", path: "a.md", ...versions((side) => `- [ ] a${" ".repeat(n(4_000_000))}${side}\n`) },
+		...(
+			[
+				["fields behind a task", "md", () => `- [ ] a${" (cancelled::-".repeat(n(80_000))}`],
+				["blanks before a table's rule", "md", () => `a|b\n${" ".repeat(n(1_000_000))}+`],
+				["backticks before a carriage return", "md", () => `${"`".repeat(n(500_000))}${" ".repeat(n(500_000))}\rx`],
+				["blanks in a heading of Org", "org", () => `* TODO${" ".repeat(n(1_000_000))}\rx\nCLOSED: x`],
+				["a tag of Liquid without end", "md", () => `{% highlight ${"a".repeat(n(1_000_000))}`],
+			] as const
+		).map(([name, extension, line]) => ({ name, path: `a.${extension}`, ...versions((side) => `${line()}\n${side}\n`) })),
 		{
 			name: "blanks below front matter",
 			path: "a.md",
