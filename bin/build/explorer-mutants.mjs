@@ -88,7 +88,7 @@ export const explorerMutants = {
 	"git-reads-the-files-of-the-last-process": {
 		trace: "json change-restart late=rename-stale",
 		file: placedFiles,
-		find: "this.#adopt(repository, this.#newest);",
+		find: "this.#adopt(repository, byOthers.slice(-mostLookedAt));",
 		replacement: "",
 	},
 	"version-of-another-program-is-not-seen": {
