@@ -1,4 +1,4 @@
-import type { NamedRule } from "./rule.ts";
+import { alternatives, type NamedRule } from "./rule.ts";
 import { looksDrawn, looksThoughtOut } from "./values.ts";
 
 // Names of passwords, keys and tokens in other languages than English. Contents are searched byte by byte: one character for each byte of UTF-8.
@@ -54,15 +54,10 @@ const blank = String.raw`(?:\xc2\xa0|[ \t])`;
 const quote = String.raw`\\{0,7}["'\`]`;
 /** `:`, `=`, `=>`, `|`; the wide ones of East Asian texts. */
 const sign = String.raw`(?:=>|:=|->|[:=|]|\xef\xbc[\x9a\x9d])`;
-const escaped = (text: string) => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, "\\$&");
-const alternatives = (names: readonly string[]) =>
-	[...names]
-		.sort((a, b) => b.length - a.length)
-		.map(escaped)
-		.join("|");
 
 function ruleFor(names: readonly string[], anyCase: boolean): NamedRule {
-	const pattern = String.raw`(?:${alternatives(names)})s?(?:[_. -]{1,2}[^\s"'\`:=<>|\\]{1,24}){0,2}(?:${quote})?[\])}*_]{0,3}(?:${quote})?${blank}{0,8}${sign}\*{0,2}(?:${blank}|\r?\n){0,16}(?<quote>${quote})?(?<value>[^\s"'\`\\<>]{8,200})`;
+	const longestFirst = names.toSorted((a, b) => b.length - a.length);
+	const pattern = String.raw`(?:${alternatives(longestFirst)})s?(?:[_. -]{1,2}[^\s"'\`:=<>|\\]{1,24}){0,2}(?:${quote})?[\])}*_]{0,3}(?:${quote})?${blank}{0,8}${sign}\*{0,2}(?:${blank}|\r?\n){0,16}(?<quote>${quote})?(?<value>[^\s"'\`\\<>]{8,200})`;
 	return {
 		id: "assigned-secret",
 		literals: names,

@@ -35,10 +35,13 @@ export interface ListRule {
 	findAll(text: string, offset: number): Assigned[];
 }
 
+/** The part of a pattern that matches one of some texts: the first one that is there. */
+export const alternatives = (texts: readonly string[]): string =>
+	texts.map((text) => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, "\\$&")).join("|");
+
 /** A token with a prefix of its own, and the number of characters after it. */
 export function prefixed(id: string, literals: readonly string[], body: string, accepts?: Rule["accepts"]): Rule {
-	const prefix = literals.map((literal) => literal.replaceAll(/[.*+?^${}()|[\]\\/]/g, "\\$&")).join("|");
-	return { id, literals, pattern: new RegExp(`(?:${prefix})(?<body>${body})`, "y"), ...(accepts ? { accepts } : {}) };
+	return { id, literals, pattern: new RegExp(`(?:${alternatives(literals)})(?<body>${body})`, "y"), ...(accepts ? { accepts } : {}) };
 }
 
 export const hasVariety = (value: string): boolean => characterClasses(value) >= 2 && new Set(value).size >= 8;

@@ -67,7 +67,7 @@ export function varintAt(bytes: Buffer, at: number): readonly [value: number, ne
 }
 
 /** Where the row or key of a cell begins, and its bytes on all pages. */
-export function payloadAt(bytes: Buffer, { isLeaf, isIndex }: Page, cell: number): { readonly start: number; readonly size: number } {
+function payloadAt(bytes: Buffer, { isLeaf, isIndex }: Page, cell: number): { readonly start: number; readonly size: number } {
 	const [size, next] = varintAt(bytes, isLeaf ? cell : cell + 4);
 	return { start: isIndex ? next : varintAt(bytes, next)[1], size };
 }

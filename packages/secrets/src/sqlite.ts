@@ -1,5 +1,5 @@
 import type { Derived } from "./derived.ts";
-import { type Database, databaseOf, joined, pageAt, partsOf, payloadAt, varintAt } from "./sqlite-format.ts";
+import { type Database, databaseOf, joined, pageAt, partsOf, varintAt } from "./sqlite-format.ts";
 
 // The texts of an SQLite database, row by row: in the file, values follow each other without anything between them.
 
@@ -63,9 +63,10 @@ function* rowsOf(search: Search, root: number, seen: Set<number>, depth = 0): Ge
 	for (const cell of cells) {
 		if (!isLeaf) yield* rowsOf(search, bytes.readUInt32BE(cell), seen, depth + 1);
 		if (!isLeaf && !isIndex) continue;
-		search.left -= Math.min(payloadAt(bytes, page, cell).size, maxValue) + 16;
+		const payload = joined(bytes, partsOf(database, page, cell, maxValue));
+		search.left -= payload.length + 16;
 		if (search.left < 0) return;
-		yield { at, values: valuesOf(joined(bytes, partsOf(database, page, cell, maxValue)), encoding) };
+		yield { at, values: valuesOf(payload, encoding) };
 	}
 	if (!isLeaf) yield* rowsOf(search, lastBelow, seen, depth + 1);
 }

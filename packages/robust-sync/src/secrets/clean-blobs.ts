@@ -3,7 +3,7 @@ import { type Oid, OidSet } from "@robust-sync/git";
 /** Above these numbers, blobs are forgotten, and searched again when they reappear. A first snapshot may have a million. */
 const maxOids = 2_000_000;
 const maxOthers = 200_000;
-/** As many stay after a search of commits. */
+/** Above this number, they are forgotten after a search of commits. */
 const keptOids = 200_000;
 
 /** Keys of blobs that were searched without a finding: ids of git's, kept as bytes, and others. */
