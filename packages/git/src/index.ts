@@ -3,7 +3,7 @@ export * from "./files/exchange-files.ts";
 export * from "./files/file-modes.ts";
 export * from "./files/obstacle.ts";
 export { type Found, isContent, isSpecial, peek } from "./files/on-disk.ts";
-export { isDatabaseOpen, isHot, openFilesBelow } from "./files/open-files.ts";
+export { isDatabaseOpen, isHot, journalMagic, openFilesBelow, sqliteMagic } from "./files/open-files.ts";
 export { hasOtherName, hasOtherNameBelow } from "./files/other-name.ts";
 export * from "./files/permissions.ts";
 export { stampOf } from "./files/stamp.ts";

@@ -3,7 +3,8 @@ import type { Found } from "./on-disk.ts";
 
 // The files that programs have open, from proc(5). Only root sees processes of other users; without /proc none is seen.
 
-const sqliteMagic = Buffer.from("SQLite format 3\0");
+/** The first bytes of an SQLite database (fileformat2.html). */
+export const sqliteMagic = Buffer.from("SQLite format 3\0");
 
 function list(files: Files, directory: string): string[] {
 	try {
@@ -62,7 +63,7 @@ export function openFilesBelow(files: Files, directories: readonly (string | Buf
 const beside = (file: Buffer, suffix: string) => Buffer.concat([file, Buffer.from(suffix)]);
 
 /** A rollback journal without this at its start was brought to an end: `journal_mode=persist` leaves it there (fileformat2.html, section 3). */
-const journalMagic = Buffer.from("d9d505f920a163d7", "hex");
+export const journalMagic = Buffer.from("d9d505f920a163d7", "hex");
 
 /** Whether a rollback journal is one of unfinished work. */
 export function isHot(files: Files, journal: Buffer): boolean {

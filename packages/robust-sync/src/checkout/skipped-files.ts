@@ -1,9 +1,16 @@
 import { spawn } from "node:child_process";
-import { displayPath, fileSystemPath, type GitPath, gitPathIfAllowed, isSpecial, type RawPath, type Repository } from "@robust-sync/git";
+import {
+	displayPath,
+	fileSystemPath,
+	type GitPath,
+	gitPathIfAllowed,
+	isSpecial,
+	type RawPath,
+	type Repository,
+	sqliteMagic,
+} from "@robust-sync/git";
 import { type FileStats, type Files, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from "@robust-sync/system/files";
 import { neverCommitted, type SkippedFile } from "@robust-sync/workspace";
-
-const sqliteMagic = Buffer.from("SQLite format 3\0");
 
 /** The working tree of a repository, and the files that it is on. */
 type Tree = Pick<Repository, "root" | "files">;
@@ -32,10 +39,13 @@ export function isDatabase({ root, files }: Tree, name: GitPath): boolean {
 	}
 }
 
+/** The database that a file is beside, by its name: `-wal`, `-journal` or `-shm`. Null: it has no such name. */
+export const databaseByName = (name: GitPath): GitPath | null => gitPathIfAllowed(/^(.+)-(?:wal|journal|shm)$/s.exec(name)?.[1] ?? "");
+
 /** The database that a file belongs to while a program has it open: the file itself, or the database of a `-wal` file. Null: none. */
 export function liveDatabaseOf(tree: Tree, name: GitPath): GitPath | null {
-	const companion = gitPathIfAllowed(/^(.*)-(wal|journal|shm)$/s.exec(name)?.[1] ?? "");
-	const database = companion !== null && exists(tree, companion) ? companion : name;
+	const owner = databaseByName(name);
+	const database = owner !== null && exists(tree, owner) ? owner : name;
 	if (!exists(tree, `${database}-wal`) && !exists(tree, `${database}-journal`)) return null;
 	return isDatabase(tree, database) ? database : null;
 }

@@ -6,7 +6,7 @@ import { isWithin } from "@robust-sync/resolve";
 import { textOfBytes } from "@robust-sync/service/exact-operands";
 import { diskFiles } from "@robust-sync/system/disk-files";
 import type { CycleContext } from "../context/cycle-context.ts";
-import { contentOfFile, type Scrub, scrubFile } from "./scrub-files.ts";
+import { contentOfFile, type Scrub, scrubbed, scrubFile } from "./scrub-files.ts";
 import { isLive } from "./waiting-files.ts";
 import { rewriteIndex, workingFiles } from "./working-copies.ts";
 
@@ -70,17 +70,20 @@ export async function cleanLinkedTrees(
 		const open = new Set(openFilesBelow(diskFiles, [tree.root]));
 		for (const oid of await rewriteIndex(tree, replaced, gone)) left.add(oid);
 		for (const name of files) {
-			const isGone = gone.some((one) => isWithin(name, one));
 			const file = fileSystemPath(tree.root, name);
-			if (isGone && fs.existsSync(file))
-				log.warn(`${JSON.stringify(path.join(tree.root, displayPath(name)))} is in another working tree: remove it there`);
-			else if (!isGone && isLive(tree.root, name)) {
-				const content = contentOfFile(file);
-				if (content !== null && scrub.clean(content) !== content)
-					log.warn(
-						`${JSON.stringify(path.join(tree.root, displayPath(name)))} is in another working tree, and a program has the database open: it still has forgotten content; close the program, and take it out there`,
-					);
-			} else if (!isGone) scrubFile(file, scrub, open.has(name));
+			const shown = JSON.stringify(path.join(tree.root, displayPath(name)));
+			if (gone.some((one) => isWithin(name, one))) {
+				if (fs.existsSync(file)) log.warn(`${shown} is in another working tree: remove it there`);
+				continue;
+			}
+			const content = contentOfFile(file);
+			if (content !== null && scrubbed(content, scrub).equals(content)) continue;
+			// This reads the open files of all processes.
+			if (content !== null && isLive(tree.root, name))
+				log.warn(
+					`${shown} is in another working tree, and a program has the database open: it still has forgotten content; close the program, and take it out there`,
+				);
+			else scrubFile(file, scrub, open.has(name));
 		}
 	}
 	return left;

@@ -8,6 +8,7 @@ import {
 	isDatabaseOpen,
 	isGitPath,
 	isHot,
+	journalMagic,
 	type Repository,
 } from "@robust-sync/git";
 import { writeAtomicSync } from "@robust-sync/system/atomic-write";
@@ -15,6 +16,7 @@ import { diskFiles } from "@robust-sync/system/disk-files";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { type HoldReason, holdReasons, holdRemedies, readState, type SkippedFile } from "@robust-sync/workspace";
 import * as z from "zod/mini";
+import { databaseByName } from "../checkout/skipped-files.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { mapId } from "./forget-map.ts";
 import type { Values } from "./value.ts";
@@ -71,17 +73,15 @@ export function writeWaiting({ repository, memory }: CycleContext, waiting: Wait
 	writeAtomicSync(stateFile(repository), `${JSON.stringify(state)}\n`, 0o600);
 }
 
-const besideDatabase = /^(.+)-(?:wal|journal|shm)$/s;
-
 /** The first bytes of a write-ahead log, in either order of bytes, and of a rollback journal (SQLite's fileformat2.html). */
-const logMagics = ["377f0682", "377f0683", "d9d505f920a163d7"].map((hex) => Buffer.from(hex, "hex"));
+const logMagics = [...["377f0682", "377f0683"].map((hex) => Buffer.from(hex, "hex")), journalMagic];
 
 /**
  * The database that a file beside it belongs to; null: it is no such file. SQLite compares checksums of what is in it, and leaves out all that
  * follows a wrong one: it must never be changed.
  */
 export function databaseBeside(root: string, name: GitPath, content: Buffer): GitPath | null {
-	const database = gitPathIfAllowed(besideDatabase.exec(name)?.[1] ?? "");
+	const database = databaseByName(name);
 	if (database === null) return null;
 	if (logMagics.some((magic) => content.subarray(0, magic.length).equals(magic))) return database;
 	return isDatabaseOpen(diskFiles, fileSystemPath(root, database)) ? database : null;
@@ -91,9 +91,9 @@ export function databaseBeside(root: string, name: GitPath, content: Buffer): Gi
 export function isLive(root: string, name: GitPath): boolean {
 	try {
 		const file = fileSystemPath(root, name);
-		const database = gitPathIfAllowed(besideDatabase.exec(name)?.[1] ?? "");
+		const database = databaseByName(name);
 		if (isDatabaseOpen(diskFiles, file) || (database !== null && isDatabaseOpen(diskFiles, fileSystemPath(root, database)))) return true;
-		return name.endsWith("-journal") ? isHot(diskFiles, file) : besideDatabase.test(name) && lstatIfThere(file) !== null;
+		return name.endsWith("-journal") ? isHot(diskFiles, file) : database !== null && lstatIfThere(file) !== null;
 	} catch {
 		return true;
 	}
@@ -142,7 +142,7 @@ const whenOpen =
 export function waitingSkipped({ memory, repository }: CycleContext): SkippedFile[] {
 	const { paths } = memory.forget.waiting;
 	return [...paths]
-		.filter(([name]) => !besideDatabase.test(name) || lstatIfThere(fileSystemPath(repository.root, name)) !== null)
+		.filter(([name]) => databaseByName(name) === null || lstatIfThere(fileSystemPath(repository.root, name)) !== null)
 		.map(([name, reason]) => ({
 			path: displayPath(name),
 			reason: "forget-waits",
