@@ -30,8 +30,7 @@ import { cleanLinkedTrees } from "./linked-trees.ts";
 import { shallowRemedy } from "./make-map.ts";
 import { type Rewritten, rewriteAll } from "./rewrite-all.ts";
 import { rewriteGitFiles, rewriteRefs } from "./rewrite-refs.ts";
-import { type KeptObjects, type Scrub, scrubBackup, scrubbed, scrubFiles, scrubIds } from "./scrub-files.ts";
-import { withoutValues, withoutValuesInPlace } from "./value.ts";
+import { type KeptObjects, type Scrub, scrubBackup, scrubbed, scrubFiles, scrubIds, scrubOfValues } from "./scrub-files.ts";
 import { readWaiting, writeWaiting } from "./waiting-files.ts";
 import { cleanWorkingCopies, removeWorkingCopies, rewriteIndex } from "./working-copies.ts";
 
@@ -168,10 +167,8 @@ export async function applyForget(
 	await pruneReplaced(context);
 	faultPoint("forget-refs");
 	const scrubOf = (removed: ReadonlySet<Oid>): Scrub => ({
-		clean: (content) => withoutValues(content, values),
-		cleanInPlace: (content) => withoutValuesInPlace(content, values),
+		...scrubOfValues(repository, values),
 		replacement: (oid) => replaced(oid) ?? (removed.has(oid) ? blobId(repository, nothing) : undefined),
-		blobId: (content) => blobId(repository, content),
 		instead: (oid) => (removed.has(oid) ? nothing : null),
 	});
 	const inIndex = await rewriteIndex(repository, inPlace, gone);

@@ -2,9 +2,8 @@ import { idLengthOf, listAllObjects, OidSet, openMergeStore, unneededAmong } fro
 import type { CycleContext } from "../context/cycle-context.ts";
 import { dropListed, scrubOwnFiles } from "./apply-forget.ts";
 import { blobsWithValues } from "./derive-values.ts";
-import { blobId } from "./find-maps.ts";
 import { writeDropList } from "./forget-state.ts";
-import { withoutValues, withoutValuesInPlace } from "./value.ts";
+import { scrubOfValues } from "./scrub-files.ts";
 import { cleanWaiting } from "./waiting-files.ts";
 import { cleanWorkingCopies } from "./working-copies.ts";
 
@@ -17,10 +16,8 @@ export async function finishWaiting(context: CycleContext): Promise<void> {
 	await cleanWaiting(context, async (values, names) => {
 		const { replaced, waiting } = await cleanWorkingCopies(context, values, { names });
 		await scrubOwnFiles(context, {
-			clean: (content) => withoutValues(content, values),
-			cleanInPlace: (content) => withoutValuesInPlace(content, values),
+			...scrubOfValues(repository, values),
 			replacement: (oid) => replaced.get(oid),
-			blobId: (content) => blobId(repository, content),
 			instead: () => null,
 		});
 		const store = openMergeStore(repository);

@@ -1,9 +1,11 @@
 import fs from "node:fs";
 import path from "node:path";
-import { type Oid, textBytes } from "@robust-sync/git";
+import { type Oid, type Repository, textBytes } from "@robust-sync/git";
 import { textOfBytes } from "@robust-sync/service/exact-operands";
 import { writeAtomicSync } from "@robust-sync/system/atomic-write";
 import { faultPoint } from "@robust-sync/system/fault-points";
+import { blobId } from "./find-maps.ts";
+import { type Values, withoutValues, withoutValuesInPlace } from "./value.ts";
 
 /** The replacements for files outside of the working tree. */
 export interface Scrub {
@@ -18,6 +20,13 @@ export interface Scrub {
 	/** The placeholder for a file whose content was removed by its path; null: it was not. */
 	instead(oid: Oid): Buffer | null;
 }
+
+/** The part of it that removes values. */
+export const scrubOfValues = (repository: Repository, values: Values): Pick<Scrub, "clean" | "cleanInPlace" | "blobId"> => ({
+	clean: (content) => withoutValues(content, values),
+	cleanInPlace: (content) => withoutValuesInPlace(content, values),
+	blobId: (content) => blobId(repository, content),
+});
 
 /** Larger files are skipped, as in a search. */
 const maxBytes = 512 * 1_048_576;
