@@ -270,4 +270,14 @@ describe("forget", () => {
 		expect(found.filter(({ where }) => where === "file")).toEqual([{ where: "file", name: "base64.txt", form: "base64" }]);
 		expect(new Set(found.map(({ where }) => where))).toEqual(new Set(["hub", "object", "file"]));
 	});
+
+	test("forget: a name has the value percent-encoded → shown", async () => {
+		const name = `d/${encodeURIComponent(value)}.md`;
+		const [helios] = await world.pair({ [name]: `one ${value}\n` }, options);
+		const file = fileOf(value);
+		const dry = await helios.run(["--forget-value", file, "--dry-run", "--json"]);
+		expect(JSON.parse(dry.stdout)).toMatchObject({ names: [name], paths: [name] });
+		const done = await helios.run(["--forget-value", file]);
+		expect([done.code, done.stdout]).toEqual([0, expect.stringContaining(`names stay in history: ${name}`)]);
+	});
 });

@@ -31,6 +31,7 @@ import { forgetDirectory } from "../forget/forget-map.ts";
 import { ForgetMemory, readForgetState } from "../forget/forget-state.ts";
 import { type MadeMap, makeMap, type Wanted } from "../forget/make-map.ts";
 import { isOfPlaceholder } from "../forget/own-text.ts";
+import { formsOf, holds } from "../forget/value.ts";
 import { fetchUpstream, requireRemote, syncedBranch } from "../remote/upstream.ts";
 import { aboutBinary, aboutLines, inName, notReached, ofPlaceholder } from "./forget-text.ts";
 import { type OnceOutcome, syncOnce } from "./once.ts";
@@ -152,7 +153,7 @@ async function pathsWith(
 	const found = new Set<string>();
 	const notText = new Set<string>();
 	const named = new Set<string>();
-	const text = value?.toString("utf8");
+	const forms = value === null ? null : formsOf(value);
 	for (const line of stdout.toString("utf8").split("\n")) {
 		const space = line.indexOf(" ");
 		if (space <= 0) continue;
@@ -160,7 +161,7 @@ async function pathsWith(
 		const oid = line.slice(0, space);
 		if (oids.has(oid)) found.add(name);
 		if (binary.has(oid)) notText.add(name);
-		if (text !== undefined && name.includes(text)) named.add(name);
+		if (forms !== null && holds(Buffer.from(name), forms)) named.add(name);
 	}
 	return { paths: [...found].sort(), binary: [...notText].sort(), named: [...named].sort() };
 }
@@ -170,11 +171,11 @@ async function namesWith({ paths, config }: ForgetRequest, value: Buffer | null)
 	if (value === null) return [];
 	const repository = await openWorkspaceRepository(paths, config);
 	const { stdout } = await repository.run(["ls-tree", "-r", "-t", "-z", "--name-only", "HEAD"]);
-	const text = value.toString("utf8");
+	const forms = formsOf(value);
 	return stdout
 		.toString("utf8")
 		.split("\0")
-		.filter((name) => name.includes(text));
+		.filter((name) => holds(Buffer.from(name), forms));
 }
 
 const nodesOf = ({ nodeName, peers }: Config) => [nodeName, ...peers.map(({ name }) => name)];
@@ -304,7 +305,7 @@ export async function forget(request: ForgetRequest, operands: readonly string[]
 			`forgetting needs HEARTBEAT_KEY, whose signature the other nodes check: set the same key in .sync_env on every node`,
 			ExitCode.usage,
 		);
-	const problem = options.yes === true ? null : await secretNameProblem(paths, config, wanted);
+	const problem = options.yes === true ? null : await secretNameProblem(paths, config, wanted.paths);
 	if (problem !== null) throw new CommandError(problem, ExitCode.usage);
 	if (options.dryRun) {
 		if (wanted.value === null && wanted.paths.length === 0)

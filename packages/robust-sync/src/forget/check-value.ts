@@ -77,8 +77,7 @@ export async function searchValue(
 	own: string | null,
 ): Promise<Place[]> {
 	const places: Place[] = [];
-	// Placeholders are not used here, so the id does not matter.
-	const forms = formsOf(value, "0".repeat(12));
+	const forms = formsOf(value);
 	const encoded = base64Parts(value);
 	const formOf: FormOf = (content) => {
 		if (holds(content, forms)) return "text";

@@ -48,8 +48,8 @@ const maxUnlike = 500;
 
 const toText = (value: Buffer) => (isUtf8(value) ? value.toString("utf8") : null);
 
-/** All forms of a value that differ. @param id of the forgetting: 12 hexadecimal digits */
-export function formsOf(value: Buffer, id: string): Forms {
+/** All forms of a value that differ. @param id of the forgetting: 12 hexadecimal digits; default: none, for a search */
+export function formsOf(value: Buffer, id = "0".repeat(12)): Forms {
 	const written = new Map<Kind, Form>([["a", { value, placeholder: placeholderOf(id, "a") }]]);
 	const text = toText(value);
 	for (const kind of text === null || text.includes("\0") ? [] : kinds) {
