@@ -30,18 +30,22 @@ export class ChangeWindow {
 	}
 
 	/**
-	 * Adds the commits of an earlier process, the first time.
-	 * @param earlier called once: the files in the history, with milliseconds since
+	 * Adds the commits of other processes, the first time and after {@link noticeOthers}.
+	 * @param earlier called then: the files in the history, with milliseconds since
 	 */
 	async seed(earlier: () => Promise<readonly Touched[]>): Promise<void> {
 		if (this.#isSeeded) return;
 		const touched = await earlier();
 		this.#isSeeded = true;
-		const own = [...this.#changed];
-		this.#changed.clear();
 		const now = this.#clock.now();
-		for (const { path, ago } of touched) this.add([path], now - Math.max(0, ago));
-		for (const [name, at] of own) this.add([name], at);
+		const all = [...touched.map(({ path, ago }) => [path, now - Math.max(0, ago)] as const), ...this.#changed];
+		this.#changed.clear();
+		for (const [name, at] of all.sort(([, a], [, b]) => a - b)) this.add([name], at);
+	}
+
+	/** Another process may have committed: its commits are added with the next question. */
+	noticeOthers(): void {
+		this.#isSeeded = false;
 	}
 
 	/** The number of files; infinity: above the limit. */

@@ -1,7 +1,9 @@
+import fs from "node:fs";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { runCycle } from "../cycle/cycle.ts";
+import { newMemory } from "../daemon/new-memory.ts";
 import { cycleContext } from "../testing/cycle-context.ts";
 
 // A person, or a command beside the daemon, changes HEAD or the settings of the repository between two cycles.
@@ -42,4 +44,20 @@ test("info/attributes: made between two cycles → later files are stored by the
 	scratch.write("w/a.txt", "1\r\n");
 	await runCycle(context);
 	expect(scratch.git("hub.git", "show", "main:a.txt")).toBe("1\n");
+});
+
+test("other HEAD: another process removed files before → the losses are added up", async () => {
+	const other = { ...context, memory: { ...newMemory(context.paths, false), branch: "main" } };
+	const files = Array.from({ length: 80 }, (_, index) => `${index}.md`);
+	for (const name of files) scratch.write(`w/${name}`, `${name}\n`);
+	await runCycle(other);
+	await runCycle(context);
+	const remove = async (from: number, by: CycleContext) => {
+		for (const name of files.slice(from, from + 20)) fs.rmSync(scratch.path(`w/${name}`));
+		return (await runCycle(by)).held;
+	};
+	// The first question reads the history.
+	expect(await remove(0, context)).toEqual([]);
+	expect(await remove(20, other)).toEqual([]);
+	expect(await remove(40, context)).toMatchObject([{ files: 60 }]);
 });
