@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import type { Node } from "./fixture/node.ts";
 import { World } from "./fixture/world.ts";
 
 let world: World;
@@ -82,7 +83,7 @@ describe("files that cannot be committed are skipped and reported, and the rest 
 	test("skipped: unreadable files and directories, for a user not root → left out", async () => {
 		const uid = process.getuid?.() === 0 ? 65_534 : undefined;
 		await world.remove();
-		world = World.forOthers("snapshot");
+		world = World.forOthers("left-out");
 		const node = world.node("helios");
 		node.write("readable", "1");
 		node.write("secret", "1");
@@ -120,17 +121,13 @@ describe("files that cannot be committed are skipped and reported, and the rest 
 });
 
 describe("nested repositories by SYNC_NESTED", () => {
-	const nested = (
-		node: { path(name: string): string; write(name: string, text: string): void },
-		name: string,
-		remote: boolean,
-		commit = true,
-	) => {
-		world.git(".", "init", "-q", "--initial-branch=main", path.relative(world.directory, node.path(name)));
+	const nested = (node: Node, name: string, remote: boolean, commit = true) => {
+		const repository = path.relative(world.directory, node.path(name));
+		world.git(".", "init", "-q", "--initial-branch=main", repository);
 		node.write(`${name}/file`, "inside\n");
 		node.write(`${name}/deep/file`, "deep\n");
-		if (commit) world.commitAll(path.relative(world.directory, node.path(name)));
-		if (remote) world.git(path.relative(world.directory, node.path(name)), "remote", "add", "origin", "https://example.org/x.git");
+		if (commit) world.commitAll(repository);
+		if (remote) world.git(repository, "remote", "add", "origin", "https://example.org/x.git");
 	};
 
 	test("SYNC_NESTED auto: no remote → synced as files; a clone → skipped, reported", async () => {

@@ -30,7 +30,7 @@ function pathWithoutSqlite(): string {
 function shellOn(file: string): (sql: string) => Promise<string> {
 	const shell = new DatabaseShell(file);
 	database = shell;
-	return async (sql) => await shell.run(sql);
+	return (sql) => shell.run(sql);
 }
 
 async function endShell(): Promise<void> {

@@ -64,18 +64,11 @@ export function firstCell(line: string): string {
 	return trimBlanks(/^[ \t>]*\|?([^|]*)/.exec(line)![1]!);
 }
 
-/** Steps to cut a row into cells. */
+/** Steps to find a row by its name, and to cut it into cells. */
 const stepsPerRow = 60;
 
-/** A row below the head of a table. */
-interface Row {
-	readonly index: number;
-	/** With what is before the first bar and behind the last one. */
-	readonly cells: readonly string[];
-}
-
-/** Rows of tables by the first cells of their head and of themselves; null: several have them. */
-type Rows = Map<string, Row | null>;
+/** The places of rows of tables by the first cells of their head and of themselves; null: several have them. */
+type Rows = Map<string, number | null>;
 
 function tableRows(units: readonly Unit[]): Rows {
 	const found: Rows = new Map();
@@ -83,10 +76,11 @@ function tableRows(units: readonly Unit[]): Rows {
 	for (const [index, { text, block }] of units.entries()) {
 		if (block !== null || !text.includes("|")) head = null;
 		else if (tableRule.test(text)) head = index > 0 ? firstCell(units[index - 1]!.text) : null;
-		else if (head !== null && firstCell(text) !== "") {
+		else if (head !== null) {
 			spend(stepsPerRow);
-			const subject = `${head}\n${firstCell(text)}`;
-			found.set(subject, found.has(subject) ? null : { index, cells: text.split(/(?<!\\)\|/) });
+			const name = firstCell(text);
+			const subject = `${head}\n${name}`;
+			if (name !== "") found.set(subject, found.has(subject) ? null : index);
 		}
 	}
 	return found;
@@ -103,24 +97,26 @@ export function mergeTableRows({ base, older, later }: Versions, lost: Lost): bo
 	let changed = false;
 	for (const [subject, b] of inBase) {
 		const [o, l] = [inOlder.get(subject), inLater.get(subject)];
-		if (b === null || !o || !l) continue;
-		const [before, mine, theirs] = [base[b.index]!.text, older[o.index]!.text, later[l.index]!.text];
+		if (b === null || o == null || l == null) continue;
+		const [before, mine, theirs] = [base[b]!.text, older[o]!.text, later[l]!.text];
 		if (mine === theirs || mine === before || theirs === before) continue;
+		// With what is before the first bar and behind the last one.
+		const [inBefore, inMine, inTheirs] = [before, mine, theirs].map((row) => row.split(/(?<!\\)\|/)) as [string[], string[], string[]];
 		let text = theirs;
-		if (b.cells.length === o.cells.length && b.cells.length === l.cells.length) {
+		if (inBefore.length === inMine.length && inBefore.length === inTheirs.length) {
 			// Blanks that line cells up are no change.
-			const cells = l.cells.map((cell, i) => {
-				const [inB, inO, inL] = [b.cells[i]!, o.cells[i]!, cell].map(trimBlanks) as [string, string, string];
+			const cells = inTheirs.map((cell, i) => {
+				const [inB, inO, inL] = [inBefore[i]!, inMine[i]!, cell].map(trimBlanks) as [string, string, string];
 				if (inO !== inL && inO !== inB && inL !== inB) lost.olderLost = true;
-				return choose(inB, inO, inL) === inL ? cell : o.cells[i]!;
+				return choose(inB, inO, inL) === inL ? cell : inMine[i]!;
 			});
 			text = cells.join("|");
-		} else if (l.cells.length === b.cells.length) {
+		} else if (inTheirs.length === inBefore.length) {
 			// The other side gave the table more columns, or fewer.
 			text = mine;
 			lost.laterLost = true;
 		} else lost.olderLost = true;
-		base[b.index] = older[o.index] = later[l.index] = { text, block: null };
+		base[b] = older[o] = later[l] = { text, block: null };
 		changed = true;
 	}
 	return changed;
