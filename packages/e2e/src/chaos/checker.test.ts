@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { until } from "@robust-sync/git/fixtures/scratch";
 import { SmallDisk } from "../fixture/small-disk.ts";
 import { World } from "../fixture/world.ts";
-import { checkLines, checkOwned } from "./checker.ts";
+import { checkLines, checkOwned, evidence } from "./checker.ts";
 import { Ledger } from "./ledger.ts";
 import { Random } from "./random.ts";
 import { programs } from "./writers.ts";
@@ -77,4 +77,34 @@ test("checker: a file came back → reported, unless an --amend made two commits
 	world.git("w", "merge", "-q", "--no-edit", "published");
 	expect(fs.existsSync(world.path("w/owned.md"))).toBe(true);
 	expect(problems()).toEqual([]);
+});
+
+test("checker: a key is lost → evidence names the commit that took it back", () => {
+	const commit = (state: object | null, subject: string, ...args: string[]) => {
+		if (state !== null) fs.writeFileSync(world.path("w/state.json"), JSON.stringify(state));
+		world.git("w", "add", "-A");
+		world.git("w", "commit", "-q", "--allow-empty", "-m", subject, ...args);
+		return world.git("w", "rev-parse", "--short", "HEAD").trim();
+	};
+	commit({}, "before");
+	const added = commit({ node1: { k1: 1 } }, "added");
+	const taken = commit({ node1: {} }, "taken back");
+	commit({ node1: { k2: 2 } }, "later");
+	world.git("w", "checkout", "-q", "-b", "side", added);
+	commit({ node1: { k1: 1 }, node2: {} }, "beside");
+	world.git("w", "checkout", "-q", "main");
+	world.git("w", "merge", "-q", "-s", "ours", "-m", "merge", "side");
+	world.git("w", "push", "-q", "origin", "main");
+	const isKept = (text: string | null) => text?.includes("k1") === true;
+	expect(evidence(hub, { what: "lost", file: "state.json", isKept }).filter((line) => line.startsWith("taken back"))).toEqual([
+		expect.stringMatching(`^taken back by ${taken} of ${added}, .*: taken back$`),
+	]);
+	const isDeleted = (text: string | null) => text === null;
+	world.git("w", "rm", "-q", "state.json");
+	const removed = commit(null, "removed");
+	const back = commit({}, "back");
+	world.git("w", "push", "-q", "origin", "main");
+	expect(evidence(hub, { what: "came back", file: "state.json", isKept: isDeleted })).toContainEqual(
+		expect.stringMatching(`^taken back by ${back} of ${removed}, `),
+	);
 });

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import type { Ledger, Written } from "./ledger.ts";
+import { type IsKept, revertingCommits } from "./reverting-commits.ts";
 
 /** Something that should not be, with the least that shows it. */
 export interface Problem {
@@ -11,6 +12,8 @@ export interface Problem {
 	/** The file and the write it is about, where it is about one. */
 	readonly file?: string;
 	readonly write?: Written;
+	/** Whether a version of the file has what was written. */
+	readonly isKept?: IsKept;
 }
 
 function git(directory: string, args: readonly string[], input?: string): string {
@@ -187,7 +190,8 @@ export function checkLines(tree: string, hub: string, ledger: Ledger): Problem[]
 		for (const write of lines) {
 			const times = found.get(write.text) ?? 0;
 			if (times === 1 || (times > 1 && isDoubledByPerson(hub, file, write.text))) continue;
-			problems.push({ what: `${file}: '${write.text}' is there ${times} times`, file, write });
+			const isKept: IsKept = (text) => text?.split("\n").includes(write.text) === true;
+			problems.push({ what: `${file}: '${write.text}' is there ${times} times`, file, write, isKept });
 		}
 		for (const line of found.keys())
 			if (!known.has(line) && !ledger.halfLines.some((half) => half.startsWith(line)))
@@ -196,22 +200,30 @@ export function checkLines(tree: string, hub: string, ledger: Ledger): Problem[]
 	return problems;
 }
 
+type JsonObject = Record<string, unknown>;
+
+function objectOf(text: string): JsonObject | null {
+	try {
+		return JSON.parse(text) as JsonObject;
+	} catch {
+		return null;
+	}
+}
+
 function checkKeys(tree: string, ledger: Ledger): Problem[] {
 	const problems: Problem[] = [];
 	for (const [file, keys] of ledger.keys) {
-		let state: Record<string, unknown> = {};
-		try {
-			state = JSON.parse(readText(path.join(tree, file))) as Record<string, unknown>;
-		} catch {
-			problems.push({ what: `${file}: not JSON any more`, file });
-		}
+		const state = objectOf(readText(path.join(tree, file)));
+		if (state === null) problems.push({ what: `${file}: not JSON any more`, file });
 		for (const [key, { value, write }] of keys) {
 			const [node = "", name = ""] = key.split(".");
-			const there = (state[node] as Record<string, unknown> | undefined)?.[name];
-			if (there !== value) problems.push({ what: `${file}: ${key} is ${there}, not ${value}`, file, write });
+			const valueIn = (object: JsonObject | null) => (object?.[node] as JsonObject | undefined)?.[name];
+			const there = valueIn(state);
+			const isKept: IsKept = (text) => valueIn(objectOf(text ?? "")) === value;
+			if (there !== value) problems.push({ what: `${file}: ${key} is ${there}, not ${value}`, file, write, isKept });
 		}
 		for (const [key, values] of ledger.sharedKeys.get(file) ?? [])
-			if (!values.includes(state[key] as number)) problems.push({ what: `${file}: nobody wrote ${key} = ${state[key]}`, file });
+			if (!values.includes(state?.[key] as number)) problems.push({ what: `${file}: nobody wrote ${key} = ${state?.[key]}`, file });
 	}
 	return problems;
 }
@@ -241,7 +253,7 @@ function keptInHistory(workspaces: readonly string[], hub: string): Set<string> 
 export function checkOwned(tree: string, workspaces: readonly string[], hub: string, ledger: Ledger): Problem[] {
 	const problems: Problem[] = [];
 	let kept: Set<string> | null = null;
-	const isKept = (content: Buffer) => {
+	const isInHistory = (content: Buffer) => {
 		kept ??= keptInHistory(workspaces, hub);
 		return kept.has(blobId(content));
 	};
@@ -249,9 +261,10 @@ export function checkOwned(tree: string, workspaces: readonly string[], hub: str
 		const there = fs.existsSync(path.join(tree, file)) ? fs.readFileSync(path.join(tree, file)) : null;
 		if (content === null ? there === null : there?.equals(content)) continue;
 		// A person's rewritten commit makes two contradicting writes of one: both exist, or one is among the saved versions.
-		if (content !== null ? holdsLinesOf(there, content) || isKept(content) : isAmendedByPerson(hub, file)) continue;
+		if (content !== null ? holdsLinesOf(there, content) || isInHistory(content) : isAmendedByPerson(hub, file)) continue;
 		const what = there === null ? "is missing" : content === null ? "came back" : "has other content";
-		problems.push({ what: `${file} ${what}`, file, write });
+		const isKept: IsKept = (text) => (text === null) === (content === null);
+		problems.push({ what: `${file} ${what}`, file, write, isKept });
 	}
 	return problems;
 }
@@ -390,11 +403,12 @@ export function check(workspaces: readonly string[], hub: string, ledger: Ledger
 	];
 }
 
-/** The evidence for a problem: its writer and time, and the commits that added and removed it. */
-export function evidence(hub: string, { file, write }: Problem): string[] {
+/** The evidence for a problem: its writer and time, the commits that took it back, and the newest that added or removed it. */
+export function evidence(hub: string, { file, write, isKept }: Problem): string[] {
 	const lines: string[] = [];
 	if (write) lines.push(`written by ${write.node} at ${write.atMs} ms`);
 	if (!file) return lines;
+	if (isKept) lines.push(...revertingCommits(hub, file, isKept));
 	const text = write?.text.replace(/^[^.]*\./, "").trim() ?? "";
 	const whole = `(^|[^0-9A-Za-z])${text.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")}($|[^0-9A-Za-z])`;
 	const search = write && write.text !== file ? ["-m", "--pickaxe-regex", "-S", whole] : ["-m"];
