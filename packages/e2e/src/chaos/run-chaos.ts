@@ -44,6 +44,8 @@ export interface ChaosResult {
 const quiesceMs = 120_000;
 /** Alerts are over this long after that. */
 const alertsOverMs = 60_000;
+/** A killed process leaves its ssh connection behind, which ssh ends 90 s later. */
+const processesOverMs = 100_000;
 /** Long enough for an alert to be required: PEER_TIMEOUT and MAX_SYNC_FAILURES below, and the monitors' rounds. */
 const outageMs = 25_000;
 
@@ -269,7 +271,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
 		for (const loop of loops) if (loop.pid) process.kill(-loop.pid, "SIGKILL");
 		for (const problems of await Promise.all(machines.map((machine) => machine.stop(40_000))))
 			found.push(...problems.map((what) => ({ what })));
-		const isAlone = await waitUntil(() => workspaces.flatMap(processesOf).length === 0, 5_000);
+		const isAlone = await waitUntil(() => workspaces.flatMap(processesOf).length === 0, processesOverMs);
 		if (!isAlone)
 			found.push({
 				what: `processes are left: ${workspaces
