@@ -38,6 +38,7 @@ export * from "./objects/object-writer.ts";
 export * from "./objects/objects.ts";
 export { hasObjectsAside } from "./objects/objects-aside.ts";
 export * from "./objects/oid-set.ts";
+export { PackedBlobs, type PathBlob } from "./objects/packed-entries.ts";
 export * from "./objects/refs.ts";
 export * from "./objects/repair.ts";
 export { eachEntry, hex } from "./objects/tree-entries.ts";

@@ -12,6 +12,7 @@ import {
 	readableVersions,
 	readTreeWhole,
 	type TreeChange,
+	type TreeChanges,
 	type TreeEntry,
 	withObjectReader,
 } from "@robust-sync/git";
@@ -49,7 +50,7 @@ export interface LossQuestion {
 	/** Directories that are mount points here. */
 	readonly mounts?: Iterable<GitPath>;
 	/** The difference, if known. */
-	readonly changes?: readonly TreeChange[];
+	readonly changes?: TreeChanges;
 	/** Contents that need not be read again. */
 	readonly contents?: KnownContents;
 	/** Names that are not part of the workspace. */
@@ -124,7 +125,7 @@ function namesOf(name: GitPath): string[] {
 }
 
 /** Renames with other content that git does not find, because there are too many files, or too little of a line remains. */
-function pairedByName(deleted: readonly LostFile[], added: readonly TreeChange[]): TreeChange[] {
+function pairedByName(deleted: readonly LostFile[], added: TreeChanges): TreeChange[] {
 	const known = new Map(added.flatMap((change) => namesOf(change.path).map((name) => [name, change] as const)));
 	const used = new Set<TreeChange>();
 	return deleted.flatMap((file) => {
@@ -140,7 +141,7 @@ function pairedByName(deleted: readonly LostFile[], added: readonly TreeChange[]
 /** Compares files that still exist. @returns those that are emptied or replaced @throws GitError */
 export async function changedFiles(
 	repository: Repository,
-	changes: readonly TreeChange[],
+	changes: TreeChanges,
 	compare: (before: Buffer, after: Buffer) => ContentChange = contentChange,
 	known: KnownContents | null = null,
 ): Promise<LostFile[]> {
@@ -180,11 +181,7 @@ export async function changedFiles(
 }
 
 /** All files that are lost between two commits, without moves. */
-async function lostFiles(
-	repository: Repository,
-	{ from, to, contents }: LossQuestion,
-	changes: readonly TreeChange[],
-): Promise<LostFile[]> {
+async function lostFiles(repository: Repository, { from, to, contents }: LossQuestion, changes: TreeChanges): Promise<LostFile[]> {
 	const deleted = changes.flatMap(({ path: name, before, after }): LostFile[] =>
 		before !== null && isBlob(before) && after === null ? [{ path: name, how: "deleted", before, after }] : [],
 	);
@@ -279,7 +276,7 @@ export async function findLoss(repository: Repository, question: LossQuestion): 
 	const isOwn = (name: string) => question.isOwn?.(name) ?? false;
 	const [older, newer] = await readableVersions(repository, [from, to] as const, isOwn);
 	const clean = { ...question, from: older, to: newer };
-	const among = (all: readonly TreeChange[]) => all.filter(({ path: name }) => !isOwn(name));
+	const among = (all: TreeChanges) => all.filter(({ path: name }) => !isOwn(name));
 	// Added files are no loss by themselves: mostly, they need not be listed.
 	const changes = among(question.changes ?? (await diffTrees(repository, clean.from, clean.to, false))).filter(
 		({ before }) => before !== null,

@@ -83,7 +83,7 @@ async function withAcl(files: Files, root: string, directories: readonly string[
  */
 export async function inheritingDirectories(
 	{ root, files }: Pick<Repository, "root" | "files">,
-	parents: readonly (GitPath | null)[],
+	parents: Iterable<GitPath | null>,
 ): Promise<Set<GitPath | null>> {
 	const nearest = new Map<GitPath | null, GitPath | null>();
 	const stats = new Map<GitPath | null, FileStats | null>();

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import fs from "node:fs";
+import type { Items } from "@robust-sync/system/items";
 import { mayWriteLoose } from "../objects/loose-objects.ts";
 import type { TreeEntry } from "../objects/merge-tree.ts";
 import { idLengthOf } from "../objects/object-id.ts";
@@ -133,10 +134,10 @@ function edited(index: Buffer, entries: readonly IndexEntryAt[], changes: readon
  * Sets a few entries of a small index without a process; nothing is read from the working tree. Their index bits are gone afterwards.
  * @returns false: nothing was changed, and git must do it
  */
-export function editSmallIndex(repository: Repository, changes: readonly IndexEntry[]): boolean {
+export function editSmallIndex(repository: Repository, changes: Items<IndexEntry>): boolean {
 	if (changes.length > fewEntries || !mayWriteLoose(repository) || repository.config.has("core.ignorestat")) return false;
 	try {
-		return rewriteIndex(repository, smallIndexBytes, (index, entries) => edited(index, entries, changes, idLengthOf(repository)));
+		return rewriteIndex(repository, smallIndexBytes, (index, entries) => edited(index, entries, [...changes], idLengthOf(repository)));
 	} catch {
 		// git meets the same obstacle, and its failure has a code.
 		return false;

@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
+import type { Items } from "@robust-sync/system/items";
 import { withSettings } from "../objects/merge-store.ts";
 import { readIgnored } from "../objects/tree-paths.ts";
 import { type GitPath, gitPathIfAllowed, splitRecords } from "../paths/git-path.ts";
@@ -59,7 +60,7 @@ export function setLeaving(repository: Place, leaving: boolean): void {
 }
 
 /** Those of some paths that the patterns in effect exclude. @throws GitError, the file system's error */
-export async function excludedAmong(repository: Repository, names: readonly GitPath[]): Promise<Set<GitPath>> {
+export async function excludedAmong(repository: Repository, names: Items<GitPath>): Promise<Set<GitPath>> {
 	if (names.length === 0 || !fs.existsSync(patternFile(repository))) return new Set();
 	return await ask(repository, directoryOf(repository), names);
 }
@@ -72,7 +73,7 @@ export async function wouldExclude(repository: Repository, patterns: readonly st
 	return await ask(repository, directory, names);
 }
 
-async function ask(repository: Repository, directory: string, names: readonly GitPath[]): Promise<Set<GitPath>> {
+async function ask(repository: Repository, directory: string, names: Items<GitPath>): Promise<Set<GitPath>> {
 	const root = path.join(directory, "tree");
 	const env = {
 		...withSettings(repository.env, [["core.excludesFile", "/dev/null"]]),

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Items } from "@robust-sync/system/items";
 import { idLengthOf } from "../objects/object-id.ts";
 import { readHead } from "../objects/refs.ts";
 import { type GitPath, gitPathList } from "../paths/git-path.ts";
@@ -72,7 +73,7 @@ export async function rebuildIndex(repository: Repository, label: string): Promi
 const entriesAPiece = 512;
 
 /** The input of `git update-index -z --index-info`, in pieces. All paths are removed first, so that a file can become a directory. */
-function* indexInfo(entries: readonly IndexEntry[], zeroOid: Oid): Generator<Buffer> {
+function* indexInfo(entries: Items<IndexEntry>, zeroOid: Oid): Generator<Buffer> {
 	const lines: string[] = [];
 	const piece = () => Buffer.from(lines.splice(0).join(""), "latin1");
 	for (const { path: name } of entries) if (lines.push(`0 ${zeroOid}\t${name}\0`) >= entriesAPiece) yield piece();
@@ -84,7 +85,7 @@ function* indexInfo(entries: readonly IndexEntry[], zeroOid: Oid): Generator<Buf
 }
 
 /** Sets index entries as given, by one process at most; nothing is read from the working tree. Their index bits are gone afterwards. */
-export async function writeIndexEntries(repository: Repository, entries: readonly IndexEntry[]): Promise<void> {
+export async function writeIndexEntries(repository: Repository, entries: Items<IndexEntry>): Promise<void> {
 	if (editSmallIndex(repository, entries)) return;
 	await repository.run(["update-index", "-z", "--index-info"], {
 		input: { [Symbol.iterator]: () => indexInfo(entries, repository.zeroOid) },
@@ -96,8 +97,9 @@ const lockTimeoutMs = 10_000;
 const lockPauseMs = 25;
 
 /** The index bits of those paths that get an entry. */
-function flaggedAmong(entries: readonly IndexEntry[], flags: ReadonlyMap<GitPath, IndexFlags>): [GitPath, IndexFlags][] {
-	const present = new Set(entries.flatMap(({ path: name, entry }) => (entry && flags.has(name) ? [name] : [])));
+function flaggedAmong(entries: Items<IndexEntry>, flags: ReadonlyMap<GitPath, IndexFlags>): [GitPath, IndexFlags][] {
+	const present = new Set<GitPath>();
+	for (const { path: name, entry } of entries) if (entry && flags.has(name)) present.add(name);
 	return [...flags].filter(([name]) => present.has(name));
 }
 
@@ -108,7 +110,7 @@ function flaggedAmong(entries: readonly IndexEntry[], flags: ReadonlyMap<GitPath
  */
 export async function writeFlaggedIndexEntries(
 	repository: Repository,
-	entries: readonly IndexEntry[],
+	entries: Items<IndexEntry>,
 	flags: ReadonlyMap<GitPath, IndexFlags>,
 ): Promise<void> {
 	const flagged = flags.size === 0 ? [] : flaggedAmong(entries, flags);

@@ -1,3 +1,4 @@
+import type { Items } from "@robust-sync/system/items";
 import { isArgument } from "../objects/tree-paths.ts";
 import { displayPath, type GitPath, gitPathIfAllowed } from "../paths/git-path.ts";
 import { nulRecords } from "../process/nul-records.ts";
@@ -20,7 +21,7 @@ const maxNamed = 500;
  * The index bits of some paths; no entry for a path without any. One process at most.
  * @throws GitError
  */
-export async function readIndexFlags(repository: Repository, names: readonly GitPath[]): Promise<Map<GitPath, IndexFlags>> {
+export async function readIndexFlags(repository: Repository, names: Items<GitPath>): Promise<Map<GitPath, IndexFlags>> {
 	if (names.length === 0) return new Map();
 	const flagged = await listFlagged(repository, names.length <= maxNamed && names.every(isArgument) ? names.map(displayPath) : []);
 	// Mostly there are none: very many names are not listed once more then.

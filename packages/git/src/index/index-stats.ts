@@ -1,7 +1,9 @@
 import fs from "node:fs";
+import type { Items } from "@robust-sync/system/items";
 import type { TreeEntry } from "../objects/merge-tree.ts";
 import { idLengthOf } from "../objects/object-id.ts";
-import { type GitPath, splitRecords } from "../paths/git-path.ts";
+import type { GitPath } from "../paths/git-path.ts";
+import { nulTexts } from "../process/nul-records.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 import { rewriteIndex } from "./edit-index.ts";
 import { type IndexEntryAt, isUnmerged, modeAt, mtimeAt, readIndexEntries, smallIndexBytes, statBytes } from "./index-entries.ts";
@@ -33,11 +35,16 @@ function readIndexUpTo(repository: Repository, largestBytes: number): Buffer | n
 	return size > 0 && size <= largestBytes ? fs.readFileSync(repository.indexFile) : null;
 }
 
-/** Those of some paths that the index has, of whatever stage. @throws GitError, the file system's error */
-export async function pathsInIndex(repository: Repository, names: readonly GitPath[]): Promise<Set<GitPath>> {
-	const entries = readIndexIfKnown(repository, largestIndexBytes);
-	const listed = new Set<string>(entries?.map((entry) => entry.path) ?? splitRecords((await repository.run(["ls-files", "-z"])).stdout));
-	return new Set(names.filter((name) => listed.has(name)));
+/** Those of some paths that the index lacks in every stage. @throws GitError, the file system's error */
+export async function missingInIndex(repository: Repository, names: Items<GitPath>): Promise<GitPath[]> {
+	const missing = new Set<string>(names);
+	const entries = readSmallIndex(repository);
+	if (entries !== null) for (const { path } of entries) missing.delete(path);
+	else {
+		const { onOutput } = nulTexts((path) => missing.delete(path));
+		await repository.run(["ls-files", "-z"], { onOutput });
+	}
+	return names.flatMap((name) => (missing.has(name) ? [name] : []));
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Items } from "@robust-sync/system/items";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { readDiskFile } from "../files/disk-file.ts";
 import { hasModes, mountsWithoutModes, storedMode } from "../files/file-modes.ts";
@@ -36,7 +37,7 @@ const filesAPack = 20_000;
  */
 export async function stageFiles(
 	repository: Repository,
-	paths: readonly GitPath[],
+	paths: Items<GitPath>,
 	options: readonly string[] = [],
 ): Promise<readonly GitPath[]> {
 	// Files above core.bigFileThreshold are written to a pack, unless a filter applies to them (git-config(1)).

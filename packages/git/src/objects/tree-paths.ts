@@ -1,3 +1,4 @@
+import type { Items } from "@robust-sync/system/items";
 import { displayPath, type GitPath, gitPathIfAllowed, isGitPath, splitRecords, withoutSlash } from "../paths/git-path.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 import type { TreeEntry } from "./merge-tree.ts";
@@ -27,12 +28,22 @@ async function listTree(repository: Repository, args: readonly string[]): Promis
 	);
 }
 
+/** The input for git is written in pieces of this many names. */
+const namesAPiece = 1_024;
+
+/** The input of check-ignore. An argument that begins with "./" is always a name: this command ignores GIT_LITERAL_PATHSPECS. */
+function* namesToCheck(names: Items<GitPath>): Generator<Buffer> {
+	for (let start = 0; start < names.length; start += namesAPiece) {
+		const some = names.slice(start, start + namesAPiece);
+		yield Buffer.from(some.map((name) => `./${name}\0`).join(""), "latin1");
+	}
+}
+
 /** Those of some paths that an ignore rule covers, whether they are tracked or not (git-check-ignore(1)). Reads no index. @throws GitError */
-export async function readIgnored(repository: Repository, names: readonly GitPath[]): Promise<Set<GitPath>> {
+export async function readIgnored(repository: Repository, names: Items<GitPath>): Promise<Set<GitPath>> {
 	if (names.length === 0) return new Set();
-	// This command ignores GIT_LITERAL_PATHSPECS. An argument that begins with "./" is always a name.
 	const { stdout } = await repository.run(["check-ignore", "-z", "--stdin", "--no-index"], {
-		input: Buffer.from(names.map((name) => `./${name}\0`).join(""), "latin1"),
+		input: { [Symbol.iterator]: () => namesToCheck(names) },
 		accept: [0, 1],
 	});
 	return new Set(

@@ -73,7 +73,7 @@ test("writeCommit: any few changes → the objects that git fast-import makes", 
 				expect(gitProcessesStarted()).toBe(before);
 				expect(root).toEqual(base);
 				expect(made).toEqual(expected);
-				const changed = await diffTrees(store, base.commit, made.commit);
+				const changed = [...(await diffTrees(store, base.commit, made.commit))];
 				expect(changed).toEqual(diffLooseTrees(store, base.tree, made.tree));
 				const { stdout } = await store.run(["diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", base.commit, made.commit]);
 				expect(changed).toEqual(parseRawDiff(stdout));

@@ -46,6 +46,11 @@ export function textBytes(text: string): Buffer {
 	return Buffer.concat(parts.map((part, index) => (index % 2 === 1 ? Buffer.of(part.charCodeAt(0) & 0xff) : Buffer.from(part, "utf8"))));
 }
 
+/** A path that was written into a buffer, whole again. @param start of it, and the end: it must be one of the paths that were written there */
+export function storedGitPath(buffer: Buffer, start: number, end: number): GitPath {
+	return buffer.toString("latin1", start, end) as GitPath;
+}
+
 /** From ordinary text, or that of an operand ({@link textBytes}). @throws RefusedPathError */
 export function gitPathFromText(text: string): GitPath {
 	return gitPath(textBytes(text));

@@ -1,3 +1,4 @@
+import type { Items } from "@robust-sync/system/items";
 import type { Exchanger } from "../files/exchange-files.ts";
 import type { TreeChange } from "../objects/diff.ts";
 import { type HeldPlace, openBeneath } from "../paths/beneath.ts";
@@ -35,12 +36,12 @@ export class AttributesAhead {
 	}
 
 	/** Begins with a number of changes; the one at `index` is the first of them. @param staged the staged file of each change */
-	begin(index: number, changes: readonly TreeChange[], staged: Pick<StagedFiles, "at">): void {
+	begin(index: number, changes: Items<TreeChange>, staged: Pick<StagedFiles, "at">): void {
 		if (index % filesAtATime !== 0) return;
 		const places = new Map<string | null, HeldPlace>();
 		const files: { readonly from: Buffer; readonly to: string; readonly ino: number; readonly ctimeMs: number }[] = [];
 		for (let at = index; at < Math.min(index + filesAtATime, changes.length); at++) {
-			const [change, to] = [changes[at] as TreeChange, staged.at(at)];
+			const [change, to] = [changes.at(at) as TreeChange, staged.at(at)];
 			if (change.before === null || typeof to !== "string") continue;
 			try {
 				const directory = parentOf(change.path);

@@ -1,4 +1,5 @@
 import type { ExactStats } from "@robust-sync/system/files";
+import type { Items } from "@robust-sync/system/items";
 import type { Exchanger } from "../files/exchange-files.ts";
 import type { Obstacle } from "../files/obstacle.ts";
 import type { IndexFlags } from "../index/index-flags.ts";
@@ -49,7 +50,7 @@ export interface CheckoutOptions {
 	/** Whether a file that appeared while the path was empty is an addition to `before`, and not a whole version. */
 	isAddition?(path: GitPath, before: Buffer, written: Buffer): boolean;
 	/** Only these changes, instead of those between two commits: index and branch stay. */
-	changes?: TreeChange[];
+	changes?: Items<TreeChange>;
 	/** Paths that earlier checkouts held, as changes from the version that their writers have read to that of HEAD. */
 	held?: readonly TreeChange[];
 	/** Held paths whose index bits a checkout has set, not the user. */
@@ -60,9 +61,9 @@ export interface CheckoutOptions {
 	 * Decides before any change which paths stay untouched, because their local content must not leave this node or their file
 	 * system is missing. @param flags index bits of the changed paths
 	 */
-	keepLocal?(changes: readonly TreeChange[], flags: ReadonlyMap<GitPath, IndexFlags>): Promise<ReadonlyMap<GitPath, IndexFlags | null>>;
+	keepLocal?(changes: Items<TreeChange>, flags: ReadonlyMap<GitPath, IndexFlags>): Promise<ReadonlyMap<GitPath, IndexFlags | null>>;
 	/** Called before the index moves on, with the paths that could not be placed or removed, for a durable record. */
-	onHeld?(held: readonly HeldChange[], changes: readonly TreeChange[]): Promise<void>;
+	onHeld?(held: readonly HeldChange[], changes: Items<TreeChange>): Promise<void>;
 	/** Called before each durable step with its name, and after each swap; throws to stop there. */
 	checkpoint?(step: "staged" | "file" | "swap" | "swapped" | "files" | "index" | "ref"): void;
 	/** Swaps files; one of its own by default. */
@@ -77,7 +78,7 @@ export interface HeldChange extends TreeChange {
 }
 
 export interface CheckoutReport {
-	readonly changes: readonly TreeChange[];
+	readonly changes: Items<TreeChange>;
 	readonly kept: readonly KeptFile[];
 	/** Paths that a program wrote to meanwhile: the next snapshot and the next check of the kept files find the writes. */
 	readonly rescued: readonly GitPath[];

@@ -1,4 +1,5 @@
 import type { FileStats } from "@robust-sync/system/files";
+import type { Items } from "@robust-sync/system/items";
 import { isFileMode } from "../files/disk-file.ts";
 import { peek, readContent } from "../files/on-disk.ts";
 import { cleanEntries } from "../index/clean-entries.ts";
@@ -43,7 +44,7 @@ export class ExpectedVersions {
 	 * file itself, independent of the smudge filter's output. The local part of it is merged into the staged file, unless
 	 * the result would be stored as something else than the incoming version.
 	 */
-	async prepare(changes: readonly TreeChange[], staged: StagedFiles): Promise<(string | null)[]> {
+	async prepare(changes: Items<TreeChange>, staged: StagedFiles): Promise<(string | null)[]> {
 		const before = await this.#sites.staging.write(changes, "before", true);
 		const expected = Array.from(changes, (_, index) => {
 			const file = before.at(index);

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { type Files, fsyncEachUpTo, O_CREAT, O_EXCL, O_RDONLY, O_WRONLY } from "@robust-sync/system/files";
+import { Column, type Items } from "@robust-sync/system/items";
 import { isFileMode } from "../files/disk-file.ts";
 import { ObstacleError } from "../files/obstacle.ts";
 import type { TreeChange } from "../objects/diff.ts";
@@ -68,7 +69,7 @@ export class Staging {
 	}
 
 	/** An empty list of staged files for these changes. */
-	#listFor(changes: readonly TreeChange[]): StagedFiles {
+	#listFor(changes: Items<TreeChange>): StagedFiles {
 		return new StagedFiles(path.normalize(this.directory), changes.length);
 	}
 
@@ -102,53 +103,51 @@ export class Staging {
 	 * Stages one side's contents in their form on disk. @param filters through git's filters and line-end rules
 	 * @returns by index of the change, undefined if it has no file
 	 */
-	async write(changes: readonly TreeChange[], side: "before" | "after", filters: boolean): Promise<StagedFiles> {
+	async write(changes: Items<TreeChange>, side: "before" | "after", filters: boolean): Promise<StagedFiles> {
 		this.#files.makeTree(this.directory, 0o700);
 		const isLink = (change: TreeChange) => change[side]?.mode === "120000";
-		const indexes = [...changes.keys()].filter((index) => isFileMode(changes[index]?.[side]?.mode));
-		if (!filters) return await this.#writePlain(changes, side, indexes, this.#listFor(changes));
+		const indexes = new Column();
+		for (const [index, change] of changes.entries())
+			if (isFileMode(change[side]?.mode) && (!filters || isLink(change))) indexes.push(index);
+		if (!filters) return await this.#writePlain(changes, side, indexes.numbers(), this.#listFor(changes));
 		// A link has no filter; git would cut a target at a NUL.
 		const files = await this.#writeFiltered(
 			changes.map((change) => (isLink(change) ? { ...change, [side]: null } : change)),
 			side,
 		);
-		const links = indexes.filter((index) => isLink(changes[index] as TreeChange));
-		return await this.#writePlain(changes, side, links, files);
+		return await this.#writePlain(changes, side, indexes.numbers(), files);
 	}
 
 	/** Writes the contents of the commit. @param indexes of the changes to write @param files the list to add them to */
-	async #writePlain(
-		changes: readonly TreeChange[],
-		side: "before" | "after",
-		indexes: readonly number[],
-		files: StagedFiles,
-	): Promise<StagedFiles> {
+	async #writePlain(changes: Items<TreeChange>, side: "before" | "after", indexes: Uint32Array, files: StagedFiles): Promise<StagedFiles> {
 		const counter = new WorkCounter(this.#repository.onProgress, "writing files", indexes.length);
-		const entryAt = (index: number) => (changes[index] as TreeChange)[side] as TreeEntry;
-		const permissions = (index: number) => (entryAt(index).mode === "100755" ? 0o777 : 0o666);
+		const entryAt = (index: number) => (changes.at(index) as TreeChange)[side] as TreeEntry;
+		const permissionsOf = (mode: string) => (mode === "100755" ? 0o777 : 0o666);
 		const toSync: string[] = [];
 		const large: number[] = [];
-		const place = (index: number): string => {
+		const place = (index: number, mode: string): string => {
 			const number = this.#sequence++;
 			files.set(index, number);
 			const file = files.at(index) as string;
-			if (entryAt(index).mode !== "120000" && toSync.length <= fsyncEachUpTo) toSync.push(file);
+			if (mode !== "120000" && toSync.length <= fsyncEachUpTo) toSync.push(file);
 			return file;
 		};
 		const read = async (reader: Pick<ObjectReader, "infos" | "each">, some: readonly number[]) => {
-			const infos = await reader.infos(some.map((index) => entryAt(index).oid));
-			const small = some.filter((_, at) => (infos[at]?.size ?? 0) <= largeBytes);
-			for (const [at, index] of some.entries()) if ((infos[at]?.size ?? 0) > largeBytes) large.push(index);
+			const entries = some.map((index) => ({ index, ...entryAt(index) }));
+			const infos = await reader.infos(entries.map(({ oid }) => oid));
+			const isLarge = (at: number) => (infos[at]?.size ?? 0) > largeBytes;
+			for (const [at, { index }] of entries.entries()) if (isLarge(at)) large.push(index);
+			const small = entries.filter((_, at) => !isLarge(at));
 			await reader.each(
-				small.map((index) => entryAt(index).oid),
+				small.map(({ oid }) => oid),
 				(_info, found, at) => {
-					const index = small[at] as number;
-					const [content, file] = [present(found, entryAt(index).oid), place(index)];
+					const { index, mode, oid } = small[at] as (typeof small)[number];
+					const [content, file] = [present(found, oid), place(index, mode)];
 					counter.add();
-					if (entryAt(index).mode === "120000") {
+					if (mode === "120000") {
 						if (!makeLink(this.#files, content, file)) files.set(index, new ObstacleError("impossible-link"));
 					} else {
-						this.#files.writeFile(file, content, { mode: permissions(index) });
+						this.#files.writeFile(file, content, { mode: permissionsOf(mode) });
 						this.#files.markUnread(file);
 					}
 				},
@@ -157,10 +156,11 @@ export class Staging {
 		if (indexes.length > 0)
 			await this.#objects.withReader(async (reader) => {
 				for (let start = 0; start < indexes.length; start += objectsAtATime)
-					await read(reader, indexes.slice(start, start + objectsAtATime));
+					await read(reader, [...indexes.subarray(start, start + objectsAtATime)]);
 			});
 		for (const index of large) {
-			await this.#writeLarge(entryAt(index).oid, place(index), permissions(index));
+			const { mode, oid } = entryAt(index);
+			await this.#writeLarge(oid, place(index, mode), permissionsOf(mode));
 			counter.add();
 		}
 		counter.end();

@@ -1,4 +1,5 @@
 import type { ExactStats, Files } from "@robust-sync/system/files";
+import type { Items } from "@robust-sync/system/items";
 import { type Exchanger, returnExchanger, takeExchanger } from "../files/exchange-files.ts";
 import { hasModes } from "../files/file-modes.ts";
 import { type Found, isContent, isGone, peek } from "../files/on-disk.ts";
@@ -153,11 +154,12 @@ export class Swapper {
 	}
 
 	/** Files with the commit's content that are still at their places. One that was merged with a late write is a change for the next snapshot. */
-	placedFiles(changes: readonly TreeChange[]): PlacedFile[] {
+	placedFiles(changes: Items<TreeChange>): PlacedFile[] {
 		if (this.#placed.size === 0) return [];
-		const wanted = new Map(changes.map(({ path: name, after }) => [name, after?.oid]));
+		const isFinal = new Set<GitPath>();
+		for (const { path: name, after } of changes) if (this.#placed.get(name)?.oid === after?.oid) isFinal.add(name);
 		return [...this.#placed].flatMap(([name, file]) => {
-			if (file.oid !== wanted.get(name)) return [];
+			if (!isFinal.has(name)) return [];
 			try {
 				const stats = this.#files.lstatExactly(fileSystemPath(this.#repository.root, name));
 				const isIntact = hasContentOf(file.version, stats) && this.#hasMode(name, file.mode, stats);

@@ -1,3 +1,4 @@
+import { type Items, joined, viewOf } from "@robust-sync/system/items";
 import { isFileMode } from "../files/disk-file.ts";
 import { inheritingDirectories } from "../files/permissions.ts";
 import { writeFlaggedIndexEntries } from "../index/index-file.ts";
@@ -53,29 +54,30 @@ class Checkout {
 		this.#held = new HeldPaths(repository.files, this.#sites, this.#taken, this.#expected);
 	}
 
-	/** The changes of this checkout. Only one list of them is in memory, because a commit may have a million files. */
-	async #findChanges(): Promise<TreeChange[]> {
+	/** The changes of this checkout, in columns: a commit may have a million files. */
+	async #findChanges(): Promise<Items<TreeChange>> {
 		const { from, to, held = [], isOwn, retryHeld } = this.#options;
 		if (this.#options.changes) return this.#options.changes;
 		const all = await diffTrees(this.#repository, from ?? this.#repository.emptyTree, to);
+		const wanted = all.filter((change) => isOwn?.(change.path) !== true);
+		if (held.length === 0) return wanted;
 		const toHold = new Map(held.map((change) => [change.path, change]));
-		const changes = all.flatMap((change) => {
-			if (isOwn?.(change.path) === true) return [];
-			// A held path still has the version that its writers have read, not that of `from`.
+		const left = retryHeld === true ? new Map(toHold) : new Map<GitPath, TreeChange>();
+		if (left.size > 0) for (const { path: name } of wanted) left.delete(name);
+		// A held path still has the version that its writers have read, not that of `from`.
+		const changes = viewOf(wanted, (change) => {
 			const before = toHold.get(change.path);
-			toHold.delete(change.path);
 			return before === undefined ? change : { ...change, before: before.before };
 		});
-		if (retryHeld === true) changes.push(...toHold.values());
-		return changes;
+		return joined(changes, [...left.values()]);
 	}
 
 	/** Without a use for them, the index is not read. */
-	async #flagsOf(changes: readonly TreeChange[]): Promise<ReadonlyMap<GitPath, IndexFlags>> {
+	async #flagsOf(changes: Items<TreeChange>): Promise<ReadonlyMap<GitPath, IndexFlags>> {
 		if (this.#options.changes && !this.#options.keepLocal) return new Map();
 		return await readIndexFlags(
 			this.#repository,
-			changes.map((change) => change.path),
+			viewOf(changes, (change) => change.path),
 		);
 	}
 
@@ -96,14 +98,14 @@ class Checkout {
 			const added = changes.filter(({ path: name, before, after }) => before === null && isFileMode(after?.mode) && !local.has(name));
 			const inheriting = inheritingDirectories(
 				this.#repository,
-				added.map((change) => parentOf(change.path)),
+				viewOf(added, (change) => parentOf(change.path)),
 			);
 			const staged = await this.#sites.staging.write(changes, "after", this.#expected.filters);
 			const expected = this.#expected.filters ? await this.#expected.prepare(changes, staged) : null;
 			this.#placer.inheriting = await inheriting;
 			checkpoint?.("staged");
 			for (let index = changes.length - 1; index >= 0; index--) {
-				const change = changes[index] as TreeChange;
+				const change = changes.at(index) as TreeChange;
 				if (isFileMode(change.after?.mode) || local.has(change.path)) continue;
 				checkpoint?.("file");
 				await this.#held.orHold(change, () => this.#placer.remove(change, expected?.[index] ?? null));
@@ -141,7 +143,7 @@ class Checkout {
 		return this.#report(changes);
 	}
 
-	#report(changes: readonly TreeChange[]): CheckoutReport {
+	#report(changes: Items<TreeChange>): CheckoutReport {
 		return {
 			changes,
 			kept: this.#taken.kept.all,
@@ -167,11 +169,11 @@ class Checkout {
 		await this.#repository.run(["sparse-checkout", "reapply"], { accept: [0, 1, 128] });
 	}
 
-	async #updateIndex(changes: readonly TreeChange[], flags: ReadonlyMap<GitPath, IndexFlags>): Promise<void> {
+	async #updateIndex(changes: Items<TreeChange>, flags: ReadonlyMap<GitPath, IndexFlags>): Promise<void> {
 		if (changes.length === 0) return;
 		await writeFlaggedIndexEntries(
 			this.#repository,
-			changes.map(({ path: name, after }) => ({ path: name, entry: after })),
+			viewOf(changes, ({ path: name, after }) => ({ path: name, entry: after })),
 			flags,
 		);
 	}

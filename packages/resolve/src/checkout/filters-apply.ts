@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { type GitPath, hasOuterAttributes, type Repository, tracksAttributes } from "@robust-sync/git";
+import type { Items } from "@robust-sync/system/items";
 
 // Of the tracked files: asked once, and again after a change of a .gitattributes or of HEAD by another program.
 const attributesMemory = new WeakMap<Repository, boolean>();
@@ -16,7 +17,7 @@ export async function filtersApply(repository: Repository): Promise<boolean> {
 }
 
 /** Files changed: if there are attributes among them, the memory of filtersApply is cleared. @param changed null: any file may have changed */
-export function forgetAttributes(repository: Repository, changed: readonly GitPath[] | null): void {
+export function forgetAttributes(repository: Repository, changed: Items<GitPath> | null): void {
 	if (changed === null || changed.some((name) => name === ".gitattributes" || name.endsWith("/.gitattributes")))
 		attributesMemory.delete(repository);
 }

@@ -11,6 +11,7 @@ import {
 } from "@robust-sync/git";
 import { findLoss, type GuardLimits, indexEntries, isPossibleLoss, type Loss } from "@robust-sync/guard";
 import { faultPoint } from "@robust-sync/system/fault-points";
+import type { Items } from "@robust-sync/system/items";
 import { timestamp } from "@robust-sync/system/timestamps";
 import {
 	type HeldPath,
@@ -116,7 +117,7 @@ export class Holder {
 
 	/** Called before any change. @returns the paths that stay untouched, with their future index bits */
 	readonly keepLocal = async (
-		changes: readonly TreeChange[],
+		changes: Items<TreeChange>,
 		flags: ReadonlyMap<GitPath, IndexFlags>,
 	): Promise<ReadonlyMap<GitPath, IndexFlags | null>> => {
 		const repository = this.#repository;
@@ -133,7 +134,7 @@ export class Holder {
 	};
 
 	/** Paths that wait for a person's decision stay, and so do files that a commit removes together with too many others. */
-	async #guardAgainstLoss(changes: readonly TreeChange[], flags: ReadonlyMap<GitPath, IndexFlags>): Promise<void> {
+	async #guardAgainstLoss(changes: Items<TreeChange>, flags: ReadonlyMap<GitPath, IndexFlags>): Promise<void> {
 		const guarded = (name: GitPath): LocalOnly => ({ reason: "guard", covered: false, bits: flags.get(name) ?? null });
 		for (const { path: name, after } of changes) {
 			const held = this.#before.paths.get(name);
@@ -147,7 +148,7 @@ export class Holder {
 		writeGuardNotes(this.#paths, { ...readGuardNotes(this.#paths), incoming });
 	}
 
-	async #lossBy(changes: readonly TreeChange[]): Promise<Loss | null> {
+	async #lossBy(changes: Items<TreeChange>): Promise<Loss | null> {
 		const { guard: limits = null } = this.#context;
 		const { from = null, to = null } = this.#move ?? {};
 		if (limits === null || from === null || to === null) return null;
@@ -186,7 +187,7 @@ export class Holder {
 	}
 
 	/** Called before the index moves on. */
-	readonly onHeld = async (held: readonly HeldChange[], changes: readonly TreeChange[]): Promise<void> => {
+	readonly onHeld = async (held: readonly HeldChange[], changes: Items<TreeChange>): Promise<void> => {
 		const paths = new Map(this.#before.paths);
 		for (const change of changes) {
 			paths.delete(change.path);
@@ -194,8 +195,11 @@ export class Holder {
 		}
 		for (const { path: name, before, after, obstacle, seen } of held)
 			paths.set(name, { path: name, reason: obstacle, base: before, target: after, seen });
+		// The others are not asked for: a commit may change a million.
+		const isIgnored = new Set<GitPath>(this.#ignored);
 		// For a file that another node removed, if a directory of ignored files is in its place: rules of its own cover that directory's content.
-		const changed = new Set(changes.map((change) => change.path));
+		const changed = new Set<GitPath>();
+		for (const { path: name } of changes) if (paths.has(name) || isIgnored.has(name)) changed.add(name);
 		const isReplaced = (name: GitPath) => changed.has(name) && isDirectory(this.#repository.root, name);
 		await this.#keepExcluded(paths, changed, isReplaced);
 		for (const { path: name, reason, target, covered, excluded } of [...paths.values()])

@@ -22,6 +22,7 @@ import {
 } from "@robust-sync/git";
 import type { GuardLimits } from "@robust-sync/guard";
 import { faultPoint } from "@robust-sync/system/fault-points";
+import { type Items, viewOf } from "@robust-sync/system/items";
 import type { Lock } from "@robust-sync/system/lock";
 import type { MonotonicClock } from "@robust-sync/system/monotonic-clock";
 import { compactTimestamp, timestamp } from "@robust-sync/system/timestamps";
@@ -75,7 +76,7 @@ export interface Integration {
 	readonly head: Oid;
 	readonly kind: "nothing" | "fast-forward" | "merge";
 	readonly resolution: Resolution | null;
-	readonly changed: readonly GitPath[];
+	readonly changed: Items<GitPath>;
 	/** The number of these that were removed, because the commit lacks them. */
 	readonly deleted: number;
 	/** Paths that a program wrote to during the checkout: the next cycle commits the writes. */
@@ -166,7 +167,7 @@ async function checkOut(context: IntegrateContext, journal: Journal, how: { resu
 	removeIfEmpty(path.join(paths.backups, backup));
 	forgetAttributes(
 		repository,
-		report.changes.map((change) => change.path),
+		viewOf(report.changes, (change) => change.path),
 	);
 	return { report, saved, commits, untouched: holder.untouched };
 }
@@ -210,7 +211,7 @@ export async function carryOut(
 		head: journal.to,
 		kind: journal.theirs === null ? "fast-forward" : "merge",
 		resolution: known,
-		changed: report.changes.map((change) => change.path),
+		changed: viewOf(report.changes, (change) => change.path),
 		deleted: report.changes.filter(({ path: name, after }) => after === null && !stays.has(name)).length,
 		rescued: report.rescued,
 		saved,

@@ -14,6 +14,7 @@ import {
 	readIgnored,
 	type TreeChange,
 } from "@robust-sync/git";
+import { type Items, viewOf } from "@robust-sync/system/items";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { type HeldState, heldAbove, mountPointsBelow, neverCommitted } from "@robust-sync/workspace";
 
@@ -98,7 +99,7 @@ export const isWithin = (name: string, directory: string) => name === directory 
 export async function findLocalOnly(
 	repository: Repository,
 	held: HeldState,
-	changes: readonly TreeChange[],
+	changes: Items<TreeChange>,
 	flags: ReadonlyMap<GitPath, IndexFlags>,
 	filters: boolean,
 ): Promise<Map<GitPath, LocalOnly>> {
@@ -107,12 +108,11 @@ export async function findLocalOnly(
 	const missing = missingMounts(repository, held);
 	const excluded = await excludedAmong(
 		repository,
-		changes.map((change) => change.path),
+		viewOf(changes, (change) => change.path),
 	);
-	const removed = new Set(changes.filter(({ before }) => before !== null).map((change) => change.path));
 	/** Paths whose file on disk is removed if it equals one of these versions. */
 	const toCompare = new Map<GitPath, { readonly local: LocalOnly; readonly versions: TreeChange["before"][] }>();
-	const untracked: { readonly change: TreeChange; readonly at: GitPath }[] = [];
+	const inPlace: { readonly change: TreeChange; readonly at: GitPath }[] = [];
 	for (const change of changes) {
 		const { path: name, before, after } = change;
 		if (missing.some((mount) => isBelow(name, mount))) {
@@ -148,9 +148,13 @@ export async function findLocalOnly(
 			else toCompare.set(name, { local, versions: [before, after] });
 		} else if (after !== null && before === null) {
 			const at = inPlaceOf(root, name);
-			if (at !== null && !removed.has(at)) untracked.push({ change, at });
+			if (at !== null) inPlace.push({ change, at });
 		}
 	}
+	const places = new Set(inPlace.map(({ at }) => at));
+	const removed = new Set<GitPath>();
+	if (places.size > 0) for (const { path: name, before } of changes) if (before !== null && places.has(name)) removed.add(name);
+	const untracked = inPlace.filter(({ at }) => !removed.has(at));
 	const directories = untracked.filter(({ at }) => lstat(root, at)?.isDirectory());
 	const files = untracked.filter((entry) => !directories.includes(entry));
 	const names = [...new Set(files.map(({ at }) => at))];
@@ -184,7 +188,7 @@ async function hasOnlyIgnored(repository: Repository, directory: GitPath): Promi
 }
 
 /** Whether a checkout changes which files are ignored here. */
-export function changesRules(repository: Repository, changes: readonly TreeChange[]): boolean {
+export function changesRules(repository: Repository, changes: Items<TreeChange>): boolean {
 	const excludes = repository.config.get("core.excludesfile");
 	const own = excludes === undefined ? null : path.relative(repository.root, path.resolve(repository.root, excludes));
 	return changes.some(({ path: name }) => name === ".gitignore" || name.endsWith("/.gitignore") || name === own);

@@ -359,7 +359,7 @@ export async function mergeForeignWrites(
 /** Merges writes that no commit may have into the files. Branch and index stay, so the files differ from HEAD like any other that is left out. */
 export async function mergeOnDisk(context: CycleContext, head: Oid, writes: readonly ForeignWrite[]): Promise<void> {
 	const { to } = await mergeOnBases(context, head, writes);
-	await replaceOnDisk(context, await diffTrees(context.repository, head, to), true);
+	await replaceOnDisk(context, [...(await diffTrees(context.repository, head, to))], true);
 	noteKept(context, writes, await entriesAt(context, to, writes));
 }
 

@@ -75,7 +75,7 @@ export function mountsNow({ repository }: CycleContext): Set<GitPath> {
 }
 
 /** A directory whose file system is missing: nothing below it is a deletion. A directory with all its files again is an ordinary one. */
-function stillMissing(held: HeldState, mounted: ReadonlySet<GitPath>, entries: readonly StatusEntry[]): GitPath[] {
+function stillMissing(held: HeldState, mounted: ReadonlySet<GitPath>, entries: Status["entries"]): GitPath[] {
 	return [...held.mounts].filter(
 		(mount) =>
 			!mounted.has(mount) &&

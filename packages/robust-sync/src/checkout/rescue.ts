@@ -15,6 +15,7 @@ import {
 import { appendedCode, filtersApply } from "@robust-sync/resolve";
 import { printable, shellPath } from "@robust-sync/service/printable";
 import type { FileStats, Files } from "@robust-sync/system/files";
+import type { Items } from "@robust-sync/system/items";
 import { keptFilePath, type ReplacedFile, type SkippedFile } from "@robust-sync/workspace";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { sinceFirstChange } from "../context/first-changes.ts";
@@ -234,7 +235,7 @@ export interface StaleWriteSearch {
  */
 export async function findStaleWrites(
 	context: CycleContext,
-	changed: readonly GitPath[],
+	changed: Items<GitPath>,
 	byGit: ReadonlySet<GitPath> = new Set(),
 ): Promise<StaleWriteSearch> {
 	const { repository, now, memory } = context;

@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { diffLooseTrees, diffTrees, fileSystemPath, type Oid, readDiskFile, readHead, storedMode } from "@robust-sync/git";
 import { type Plan, saveDecidedForUpstream } from "@robust-sync/resolve";
 import { faultPoint } from "@robust-sync/system/fault-points";
+import { joined } from "@robust-sync/system/items";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { type ForeignWrite, mergeForeignWrites, mergeOnDisk } from "../checkout/foreign-writes.ts";
 import { findLateWrites } from "../checkout/rescue.ts";
@@ -9,7 +10,7 @@ import type { CycleContext } from "../context/cycle-context.ts";
 import { knownTip } from "../remote/upstream.ts";
 import { withoutSecrets } from "../secrets/commits.ts";
 import { secretChanges } from "../secrets/files.ts";
-import { listUnpublished } from "../secrets/unpublished.ts";
+import { listUnpublished, pathsOf } from "../secrets/unpublished.ts";
 import { isPlain } from "../snapshot/commit-files.ts";
 import { recordBaseline, refreshIndex } from "../snapshot/follow-head.ts";
 import { waitUntilQuiet } from "../snapshot/hot-files.ts";
@@ -46,7 +47,7 @@ export async function snapshotInto(
 		throw error;
 	});
 	const unpublished = await listUnpublished(context, taken);
-	const touched = unpublished.isAll ? unpublished.commits.flatMap(({ changes }) => changes.map((change) => change.path)) : null;
+	const touched = unpublished.isAll ? pathsOf(unpublished.commits) : null;
 	const snapshot = await withoutSecrets(context, await withoutOwnFiles(context, taken, touched), unpublished);
 	progress.snapshot = snapshot;
 	// Read first, so that the next snapshot of this cycle sees what a person commits or stages from here on.
@@ -85,7 +86,7 @@ async function withForeignWrites(
 		const { head, integration } = await mergeForeignWrites(context, taken.head, writes);
 		if (integration !== null) noteIntegration(integration, progress);
 		const names = [...new Set(writes.map((write) => write.path))];
-		after = { ...taken, head, isDirect: false, committed: taken.committed + names.length, changed: [...taken.changed, ...names] };
+		after = { ...taken, head, isDirect: false, committed: taken.committed + names.length, changed: joined(taken.changed, names) };
 	}
 	if (local.length > 0) await mergeOnDisk(context, after.head as Oid, local);
 	return after;
@@ -126,8 +127,9 @@ export async function snapshotAgain(
 	}
 	const snapshot = await snapshotInto(context, progress);
 	if (snapshot.busy.length === 0) return snapshot;
-	const replaced = new Set((await diffTrees(repository, snapshot.head ?? repository.emptyTree, plan.to)).map((change) => change.path));
-	const inTheWay = snapshot.busy.filter((name) => replaced.has(name));
+	const busy = new Set(snapshot.busy);
+	const changes = await diffTrees(repository, snapshot.head ?? repository.emptyTree, plan.to);
+	const inTheWay = changes.flatMap(({ path: name }) => (busy.has(name) ? [name] : []));
 	if (inTheWay.length === 0) return snapshot;
 	await waitUntilQuiet(repository.root, inTheWay, memory.hot, now, busyWaitMs);
 	return await snapshotInto(context, progress);

@@ -1,5 +1,6 @@
 import { countCommits, type Oid, readHead } from "@robust-sync/git";
 import { continueEarlierMerges } from "@robust-sync/resolve";
+import { joined } from "@robust-sync/system/items";
 import type { SkippedFile } from "@robust-sync/workspace";
 import { heldLosses, outgoingLoss } from "../checkout/guard.ts";
 import { heldSkipped } from "../checkout/held.ts";
@@ -45,7 +46,7 @@ export async function runCycle(context: CycleContext): Promise<CycleResult> {
 	await nameUnbornBranch(context);
 	await applyFetched(context);
 	await finishWaiting(context);
-	progress.checkedOut.push(...(await keepExcluded(context)));
+	progress.checkedOut = joined(progress.checkedOut, await keepExcluded(context));
 
 	let noteScan: (isToPush: boolean) => void = () => undefined;
 	const isToPush = new Promise<boolean>((resolve) => {
@@ -112,7 +113,10 @@ async function record(
 	{ outbox, committed, head, late: lateSkipped }: Outcome,
 ): Promise<CycleResult> {
 	const isAllPublished = progress.heldAt === null && progress.postponedMs === null && progress.late === 0;
-	progress.checkedOut.push(...(await excludeFromNowOn(context, isAllPublished && progress.snapshot?.busy.length === 0)));
+	progress.checkedOut = joined(
+		progress.checkedOut,
+		await excludeFromNowOn(context, isAllPublished && progress.snapshot?.busy.length === 0),
+	);
 	// A checkout of this cycle has done its share already.
 	if (progress.pulled === 0) progress.saved.push(...(await continueEarlierMerges(integrateContext(context))));
 	// If this process was suspended meanwhile, another one may own the workspace now.

@@ -1,5 +1,6 @@
 import type { GitPath, Oid } from "@robust-sync/git";
 import type { Integration } from "@robust-sync/resolve";
+import { type Items, joined } from "@robust-sync/system/items";
 import type { HeldLoss, PublishedSecret, SkippedFile } from "@robust-sync/workspace";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 
@@ -30,7 +31,7 @@ export interface CycleResult {
 	/** Messages above one cycle's limit, which wait for the next. */
 	readonly waiting: number;
 	/** Paths that our own checkout changed. */
-	readonly checkedOut: readonly GitPath[];
+	readonly checkedOut: Items<GitPath>;
 	/** The remote's history was rewritten; both histories are merged. */
 	readonly rewritten: boolean;
 	/** New directories below sync/conflicts/. */
@@ -54,7 +55,7 @@ export interface Progress {
 	rescued: number;
 	rewritten: boolean;
 	saved: string[];
-	checkedOut: GitPath[];
+	checkedOut: Items<GitPath>;
 	/** Late writes that were merged into the working tree and are not committed yet, and commits that are not pushed yet. */
 	late: number;
 	/** The newest snapshot. */
@@ -91,7 +92,7 @@ export function newProgress(): Progress {
 /** Adds the result of a checkout. */
 export function noteIntegration(integration: Integration, progress: Progress): void {
 	progress.saved.push(...integration.saved);
-	for (const name of integration.changed) progress.checkedOut.push(name);
+	progress.checkedOut = joined(progress.checkedOut, integration.changed);
 	progress.rescued += integration.rescued.length;
 	progress.late += integration.rescued.length;
 }

@@ -57,7 +57,7 @@ export class ChangeFeed {
 	}
 
 	/** A checkout of this node changed these paths. @param doneAt when the last of it was done, by the file system's clock (ms) */
-	checkedOut(names: readonly GitPath[], doneAt: number): void {
+	checkedOut(names: Iterable<GitPath>, doneAt: number): void {
 		this.#own.add(names, doneAt);
 	}
 

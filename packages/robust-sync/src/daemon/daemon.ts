@@ -58,6 +58,8 @@ const cycleLockPatienceMs = 60_000;
 /** While paused the loop wakes at least this often, because the clock may be set. */
 const longestSleepMs = 60_000;
 const mostAnnounced = 64;
+/** After a checkout of more files git looks for what was written meanwhile: it reads them one by one. */
+const mostListed = 10_000;
 /** After this time, the second of the checkout is over. */
 const settleAfterMs = 1_050;
 /** A peer's heartbeat ends a back-off, but at most this often. */
@@ -454,7 +456,8 @@ export class Daemon {
 			if (foreign.length > 0) this.#feed.touch();
 			return;
 		}
-		const listed = await changedSinceHead(context, [...new Set([...result.checkedOut, ...foreign])]);
+		const isListed = result.checkedOut.length <= mostListed;
+		const listed = isListed ? await changedSinceHead(context, [...new Set([...result.checkedOut, ...foreign])]) : null;
 		// git reads the files.
 		if (listed === null) {
 			lookAtReads(context);

@@ -20,7 +20,7 @@ export class OwnChanges {
 	 * Records our changes of these paths, and of the directories above them.
 	 * @param doneAt end of the changes, by the file system's clock
 	 */
-	add(paths: readonly GitPath[], doneAt: number): void {
+	add(paths: Iterable<GitPath>, doneAt: number): void {
 		const addedAt = this.#clock.now();
 		for (const [name, change] of this.#changes) if (addedAt - change.addedAt > rememberMs) this.#changes.delete(name);
 		const change = { doneAt, addedAt };

@@ -26,7 +26,7 @@ import { secretNames } from "./names.ts";
 import { note, reportHeld } from "./notes.ts";
 import { isOn } from "./policy.ts";
 import { type Content, isFullBatch, maxBlobBytes, search } from "./search.ts";
-import { listUnpublished, type Unpublished, type UnpublishedCommit } from "./unpublished.ts";
+import { listUnpublished, pathsOf, type Unpublished, type UnpublishedCommit } from "./unpublished.ts";
 
 /** Longer unpublished histories are left to a person. */
 const maxCommits = 2_000;
@@ -77,13 +77,14 @@ async function searchBlobs(context: CycleContext, commits: readonly UnpublishedC
 		}
 	await read();
 	await flush();
-	const names = commits.flatMap(({ changes }) => changes.map((change) => change.path));
+	const names = pathsOf(commits);
 	const inNames = await secretNames(context, commits.length > 1 ? [...new Set(names)] : names);
 	if (inNames.size === 0) return found;
-	for (const { path, oid } of commits.flatMap((commit) => commit.changes)) {
-		const name = inNames.get(path);
-		if (name) found.set(`${oid} ${path}`, { path, ...name });
-	}
+	for (const { changes } of commits)
+		for (const { path, oid } of changes) {
+			const name = inNames.get(path);
+			if (name) found.set(`${oid} ${path}`, { path, ...name });
+		}
 	return found;
 }
 

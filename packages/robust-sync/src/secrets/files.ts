@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { type FileChange, fileSystemPath, type GitPath, readDiskFile, stampOf, WorkCounter } from "@robust-sync/git";
 import { filtersApply } from "@robust-sync/resolve";
+import type { Items } from "@robust-sync/system/items";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { secretNames } from "./names.ts";
@@ -14,7 +15,7 @@ import { type Content, isFullBatch, maxBlobBytes, search } from "./search.ts";
  * @returns the files that may be committed
  * @throws ScanError, GitError
  */
-export async function withoutSecretFiles(context: CycleContext, names: readonly GitPath[]): Promise<readonly GitPath[]> {
+export async function withoutSecretFiles(context: CycleContext, names: Items<GitPath>): Promise<Items<GitPath>> {
 	const { repository, memory } = context;
 	if (!isOn(context) || names.length === 0) return names;
 	const { held } = memory.secrets;

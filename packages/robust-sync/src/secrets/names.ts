@@ -1,5 +1,6 @@
 import { displayPath, type GitPath, readTreePaths } from "@robust-sync/git";
 import type { Finding } from "@robust-sync/secrets";
+import type { Items } from "@robust-sync/system/items";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { knownTip } from "../remote/upstream.ts";
 import { inName, notePublished } from "./notes.ts";
@@ -44,7 +45,7 @@ async function search(context: CycleContext, names: readonly GitPath[], found: M
  * Names of files that hold a secret. A published name cannot be kept from the hub any more: it is reported.
  * @throws ScanError, GitError
  */
-export async function secretNames(context: CycleContext, names: readonly GitPath[]): Promise<ReadonlyMap<GitPath, SecretName>> {
+export async function secretNames(context: CycleContext, names: Items<GitPath>): Promise<ReadonlyMap<GitPath, SecretName>> {
 	const found = new Map<GitPath, SecretName>();
 	for (let start = 0; start < names.length; start += namesAtOnce) await search(context, names.slice(start, start + namesAtOnce), found);
 	if (found.size === 0) return found;

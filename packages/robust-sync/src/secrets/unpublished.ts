@@ -1,4 +1,14 @@
-import { type GitPath, gitPathIfAllowed, knowsCommit, nulRecords, type Oid, openMergeStore } from "@robust-sync/git";
+import {
+	type GitPath,
+	gitPathIfAllowed,
+	knowsCommit,
+	nulRecords,
+	type Oid,
+	openMergeStore,
+	PackedBlobs,
+	type PathBlob,
+} from "@robust-sync/git";
+import { type Items, joined, viewOf } from "@robust-sync/system/items";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { publishedTips } from "../remote/upstream.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
@@ -12,19 +22,21 @@ export interface UnpublishedCommit {
 	readonly message: string;
 	/** `NAME <ADDRESS>` of author and committer, in the same way. */
 	readonly people: readonly string[];
-	readonly changes: { readonly path: GitPath; readonly oid: Oid }[];
+	readonly changes: Items<PathBlob>;
 }
 
 /** Parses `log --raw -c -z` in the format of {@link unpublishedCommits}, as it arrives. */
 function commitParser(): { onOutput(chunk: Buffer): void; commits: UnpublishedCommit[] } {
 	const commits: UnpublishedCommit[] = [];
+	/** The changes of the last of them. */
+	let changes = new PackedBlobs();
 	let isPath = false;
 	/** The blob of the path that follows; null: it has none. */
 	let blob: Oid | null = null;
 	const { onOutput } = nulRecords((bytes) => {
 		if (isPath) {
 			const name = blob === null ? null : gitPathIfAllowed(bytes.toString("latin1"));
-			if (name !== null && blob !== null) commits.at(-1)?.changes.push({ path: name, oid: blob });
+			if (name !== null && blob !== null) changes.push({ path: name, oid: blob });
 			isPath = false;
 			return;
 		}
@@ -43,7 +55,17 @@ function commitParser(): { onOutput(chunk: Buffer): void; commits: UnpublishedCo
 		} else if (mark === 0x01) {
 			const [line = "", author = "", committer = "", ...message] = bytes.toString("latin1", start + 1).split("\n");
 			const [commit = "", ...parents] = line.split(" ").filter(Boolean);
-			commits.push({ commit, parents, message: message.join("\n"), people: [author, committer], changes: [] });
+			const own = new PackedBlobs();
+			changes = own;
+			commits.push({
+				commit,
+				parents,
+				message: message.join("\n"),
+				people: [author, committer],
+				get changes() {
+					return own.items();
+				},
+			});
 		}
 	});
 	return { onOutput, commits };
@@ -76,6 +98,11 @@ export interface Unpublished {
 	readonly commits: readonly UnpublishedCommit[];
 	/** Whether they are all commits since the last search for own files, and completely known. */
 	readonly isAll: boolean;
+}
+
+/** The paths that some commits change. One that several change is among them as often. */
+export function pathsOf(commits: readonly UnpublishedCommit[]): Items<GitPath> {
+	return joined(...commits.map(({ changes }) => viewOf(changes, (change) => change.path)));
 }
 
 /** @throws GitError */

@@ -1,4 +1,5 @@
 import { committerDate, fileSystemPath, type GitPath, type Oid, parentOf } from "@robust-sync/git";
+import type { Items } from "@robust-sync/system/items";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import type { CycleContext } from "../context/cycle-context.ts";
 
@@ -35,7 +36,7 @@ function timeOf(root: string, name: GitPath, base: number): number {
  * @returns seconds since the epoch
  * @throws GitError if the base cannot be read
  */
-export async function commitDate({ repository, now }: CycleContext, base: Oid | null, names: readonly GitPath[]): Promise<number> {
+export async function commitDate({ repository, now }: CycleContext, base: Oid | null, names: Items<GitPath>): Promise<number> {
 	const latest = Math.max(0, Math.floor(now() / 1000));
 	const based = base === null ? 0 : await committerDate(repository, base);
 	const earliest = based > latest + believableAhead ? 0 : based;

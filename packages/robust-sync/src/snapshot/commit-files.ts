@@ -18,6 +18,7 @@ import {
 } from "@robust-sync/git";
 import { filtersApply, isOwnPath } from "@robust-sync/resolve";
 import { faultPoint } from "@robust-sync/system/fault-points";
+import type { Items } from "@robust-sync/system/items";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import type { ForeignWrite } from "../checkout/foreign-writes.ts";
 import { findStaleWrites } from "../checkout/rescue.ts";
@@ -38,7 +39,7 @@ import { separateVanished } from "./vanished-files.ts";
 const maxBytes = 8 * 1_048_576;
 
 /** The message of a commit, from its changes and deletions. */
-export type MessageOf = (changed: readonly GitPath[], gone: ReadonlySet<GitPath>) => string;
+export type MessageOf = (changed: Items<GitPath>, gone: ReadonlySet<GitPath>) => string;
 
 /** The content of a commit: all changes to its parent, or a tree that git has written from the index. */
 export interface SnapshotCommit {

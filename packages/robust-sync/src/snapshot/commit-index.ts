@@ -4,8 +4,8 @@ import {
 	type GitResult,
 	hookFailureText,
 	indexModes,
+	missingInIndex,
 	type Oid,
-	pathsInIndex,
 	type Repository,
 	readHead,
 	readTreeFiles,
@@ -18,6 +18,7 @@ import {
 } from "@robust-sync/git";
 import { filtersApply, forgetAttributes } from "@robust-sync/resolve";
 import { faultPoint } from "@robust-sync/system/fault-points";
+import { type Items, joined, viewOf } from "@robust-sync/system/items";
 import { holdRemedies } from "@robust-sync/workspace";
 import { unstageForeign } from "../checkout/foreign-writes.ts";
 import { noteHeld, stageHeldWrites } from "../checkout/held.ts";
@@ -38,10 +39,9 @@ import type { Snapshot } from "./snapshot.ts";
 // the index is committed. With the user's hooks, `git commit` does that.
 
 /** Restores index entries from HEAD for paths without one. @returns these */
-async function restoreInIndex(repository: Repository, head: Oid, names: readonly GitPath[]): Promise<GitPath[]> {
+async function restoreInIndex(repository: Repository, head: Oid, names: Items<GitPath>): Promise<readonly GitPath[]> {
 	if (names.length === 0) return [];
-	const listed = await pathsInIndex(repository, names);
-	const vanished = names.filter((name) => !listed.has(name));
+	const vanished = await missingInIndex(repository, names);
 	if (vanished.length === 0) return [];
 	const entries = await readTreeFiles(repository, head, vanished);
 	await writeIndexEntries(
@@ -122,7 +122,7 @@ async function stageChecked({ repository, paths }: CycleContext, checked: readon
 export interface Admitted {
 	readonly found: Candidates;
 	/** Files at rest that differ from HEAD, without delivered messages. */
-	readonly quiet: readonly GitPath[];
+	readonly quiet: Items<GitPath>;
 	/** The deleted ones among them. */
 	readonly missing: ReadonlySet<GitPath>;
 	/** Files that wait for the next snapshot, and the number of them that vanished, or appeared with those. */
@@ -141,23 +141,28 @@ export async function commitThroughIndex(context: CycleContext, admitted: Admitt
 	const { status, held } = found;
 	let busy = admitted.busy;
 	let quiet = await withoutSecretFiles(context, admitted.quiet);
-	const byGit = status.entries.filter(({ index, worktree }) => index !== "." && worktree === ".").map((entry) => entry.path);
-	const { checked, foreign } = await findStaleWrites(context, quiet, new Set(byGit));
+	const byGit = status.entries.filter(({ index, worktree }) => index !== "." && worktree === ".");
+	const { checked, foreign } = await findStaleWrites(context, quiet, new Set(viewOf(byGit, (entry) => entry.path)));
 	await unstageForeign(context, status.head, foreign);
 	const isForeign = new Set(foreign.map((write) => write.path));
-	quiet = quiet.filter((name) => !isForeign.has(name));
+	if (isForeign.size > 0) quiet = quiet.filter((name) => !isForeign.has(name));
 	// It remembers attributes from before this commit.
 	forgetAttributes(repository, found.changed);
 	const { copies: made, failed } = await copyLiveDatabases(context, found.databases);
 	const copies = await changedCopies(context, status.head, made);
 	const skipped = [...found.skipped, ...failed.map((name) => skippedFile(name, "live-database"))];
-	const submodules = new Set(status.entries.filter((entry) => entry.submodule).map((entry) => entry.path));
+	const submodules = new Set(
+		viewOf(
+			status.entries.filter((entry) => entry.submodule),
+			(entry) => entry.path,
+		),
+	);
 	// A name that vanished since that scan gets a second one, too.
 	const vanishesNow = (name: GitPath) => !missing.has(name) && !submodules.has(name) && isNothing(repository.root, name);
 	const late = new Set(quiet.filter(vanishesNow));
-	quiet = quiet.filter((name) => !late.has(name));
+	if (late.size > 0) quiet = quiet.filter((name) => !late.has(name));
 	busy = [...busy, ...late];
-	const paths = [...quiet, ...extra];
+	const paths = joined(quiet, extra);
 	const hasStaged = status.entries.some((entry) => entry.index !== "." && entry.index !== "?");
 	// The rest of the cycle asks for tracked files only: a first snapshot may have a million others.
 	const tracked = { ...status, entries: status.entries.filter(({ kind }) => kind !== "untracked") };
@@ -168,17 +173,19 @@ export async function commitThroughIndex(context: CycleContext, admitted: Admitt
 		return { ...nothing, skipped, busy };
 	}
 
-	const changed = [
-		...paths.filter((name) => !isPlaceholder(name)),
-		...copies.map(({ path: name }) => name),
-		...held.written.map((entry) => entry.path),
-	];
-	const named = changed.length > 0 ? changed : status.entries.map((entry) => entry.path);
+	const changed = joined(
+		paths.filter((name) => !isPlaceholder(name)),
+		[...copies.map(({ path: name }) => name), ...held.written.map((entry) => entry.path)],
+	);
+	const named = changed.length > 0 ? changed : viewOf(status.entries, (entry) => entry.path);
 	// A link replaced a directory: its files are deleted, whatever is behind the link.
-	const deletions = status.entries.filter((entry) => entry.worktree === "D").map((entry) => entry.path);
+	const deletions = viewOf(
+		status.entries.filter((entry) => entry.worktree === "D"),
+		(entry) => entry.path,
+	);
 	const listed = new Set(deletions.length > 0 ? quiet : []);
 	const replaced = deletions.filter((name) => listed.has(name) && hasLinkAbove(repository.root, name));
-	const goneSet = new Set(replaced);
+	const goneSet = new Set<GitPath>(replaced);
 	const gone = paths.filter((name) => !goneSet.has(name) && !submodules.has(name) && isGone(repository.root, name));
 	for (const name of gone) goneSet.add(name);
 	// If filters apply, only git knows a file's blob: it reads the file once more.
@@ -195,9 +202,9 @@ export async function commitThroughIndex(context: CycleContext, admitted: Admitt
 	if (replaced.length > 0)
 		await writeIndexEntries(
 			repository,
-			replaced.map((name) => ({ path: name, entry: null })),
+			viewOf(replaced, (name) => ({ path: name, entry: null })),
 		);
-	const toStage = [...gone, ...present.filter((name) => !waiting.has(name))];
+	const toStage = joined(gone, waiting.size === 0 ? present : present.filter((name) => !waiting.has(name)));
 	const unreadable = await stageFiles(repository, toStage, ["--ignore-skip-worktree-entries"]);
 	const encoded = unreadable.length > 0 && (await filtersApply(repository));
 	for (const name of unreadable)
@@ -205,7 +212,8 @@ export async function commitThroughIndex(context: CycleContext, admitted: Admitt
 			encoded ? { ...skippedFile(name, "filter-failed"), remedy: holdRemedies["filter-failed"] } : skippedFile(name, "unreadable"),
 		);
 	// Names that vanished right before git read them are restored in the index.
-	const inIndex = new Set(tracked.entries.flatMap(({ kind, submodule, path: name }) => (kind === "changed" && !submodule ? [name] : [])));
+	const inIndex = new Set<GitPath>();
+	for (const { kind, submodule, path: name } of tracked.entries) if (kind === "changed" && !submodule) inIndex.add(name);
 	const mayVanish = inIndex.size === 0 ? [] : present.filter((name) => inIndex.has(name) && !waiting.has(name));
 	if (status.head !== null) busy = [...busy, ...(await restoreInIndex(repository, status.head, mayVanish))];
 	await stageChecked(context, exact);

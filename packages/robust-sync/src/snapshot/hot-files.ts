@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileSystemPath, type GitPath } from "@robust-sync/git";
+import type { Items } from "@robust-sync/system/items";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 
 /** A file that was written less than this ago may be half written. */
@@ -14,10 +15,9 @@ export type HotFiles = Map<GitPath, number>;
  * Splits `paths` into those at rest and those that are being written right now. A file that has been hot for 10 s counts as
  * at rest: it is committed, and again when it rests.
  */
-export function separateHot(root: string, paths: readonly GitPath[], hot: HotFiles, now: number): { quiet: GitPath[]; busy: GitPath[] } {
-	const quiet: GitPath[] = [];
+export function separateHot(root: string, paths: Items<GitPath>, hot: HotFiles, now: number): { quiet: Items<GitPath>; busy: GitPath[] } {
 	const busy: GitPath[] = [];
-	for (const name of paths) {
+	const quiet = paths.filter((name) => {
 		const stats = lstatIfThere(fileSystemPath(root, name));
 		const age = stats ? now - stats.mtimeMs : quietMs;
 		// A time in the future is no evidence.
@@ -26,11 +26,11 @@ export function separateHot(root: string, paths: readonly GitPath[], hot: HotFil
 		if (isHot && now - since < settleTimeoutMs) {
 			hot.set(name, since);
 			busy.push(name);
-		} else {
-			hot.delete(name);
-			quiet.push(name);
+			return false;
 		}
-	}
+		hot.delete(name);
+		return true;
+	});
 	return { quiet, busy };
 }
 
@@ -46,7 +46,7 @@ export async function waitUntilQuiet(
 	waitMs = Number.POSITIVE_INFINITY,
 ): Promise<void> {
 	const deadline = performance.now() + waitMs;
-	let waiting = paths;
+	let waiting: readonly GitPath[] = paths;
 	while (waiting.length > 0 && performance.now() < deadline) {
 		waiting = separateHot(root, waiting, hot, now()).busy;
 		if (waiting.length > 0) await sleep(quietMs);

@@ -15,6 +15,7 @@ import {
 } from "@robust-sync/git";
 import { forgetAttributes, isOwnPath, markedAsMade, ownPathspecs, trackedOwnFiles } from "@robust-sync/resolve";
 import { faultPoint } from "@robust-sync/system/fault-points";
+import type { Items } from "@robust-sync/system/items";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { compactTimestamp } from "@robust-sync/system/timestamps";
 import { isMadeByUs, isOwnName, isReadAsState, type SkippedFile, unmistakableNames, type WorkspacePaths } from "@robust-sync/workspace";
@@ -128,7 +129,7 @@ async function commitsWithOwnFiles(context: CycleContext, head: Oid): Promise<Oi
  * @returns the snapshot after the rewrite
  * @throws GitError, LockLostError
  */
-export async function withoutOwnFiles(context: CycleContext, snapshot: Snapshot, touched: readonly GitPath[] | null): Promise<Snapshot> {
+export async function withoutOwnFiles(context: CycleContext, snapshot: Snapshot, touched: Items<GitPath> | null): Promise<Snapshot> {
 	const { repository, memory, lock, log } = context;
 	const { head, status } = snapshot;
 	if (head === null || head === memory.publishable) return snapshot;

@@ -8,10 +8,12 @@ import {
 	mountStoreName,
 	readStatus,
 	type Status,
+	type StatusEntry,
 	withoutSlash,
 	withSlash,
 } from "@robust-sync/git";
 import { isOwnPath } from "@robust-sync/resolve";
+import { Column, type Items, MadeItems } from "@robust-sync/system/items";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { neverCommitted, type SkippedFile } from "@robust-sync/workspace";
 import { type HeldView, mountsNow, viewHeld } from "../checkout/held.ts";
@@ -26,7 +28,7 @@ import { noticeOtherHead } from "./own-tracked.ts";
 /** The entries to commit now, sorted for git: deletions first, so that a file can become a directory. */
 export interface Candidates {
 	readonly status: Status;
-	readonly changed: readonly GitPath[];
+	readonly changed: Items<GitPath>;
 	readonly skipped: readonly SkippedFile[];
 	readonly held: HeldView;
 	/** Databases that a program has open: the file on disk must not be committed, a copy by the database itself may. */
@@ -82,15 +84,14 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 	);
 	skipped.push(...status.refused.map((name) => skippedFile(name, "refused-path")));
 	skipped.push(...status.unreadable.map((directory) => skippedFile(directory, "unreadable")));
-	const changed: GitPath[] = [];
+	/** The indexes of the entries to commit. */
+	const chosen = new Column();
 	const refused = refusedFiles(context);
 	const databases = new Set<GitPath>();
 	const isUntracked = untrackedAmong(status);
-	const excluded = await excludedAmong(
-		repository,
-		status.entries.map((entry) => entry.path),
-	);
-	for (const entry of status.entries) {
+	const paths = new MadeItems(status.entries.length, (index) => (status.entries.at(index) as StatusEntry).path);
+	const excluded = await excludedAmong(repository, paths);
+	for (const [number, entry] of status.entries.entries()) {
 		const { path: name, submodule, kind, index } = entry;
 		if (held.hides(entry) || refused.has(name) || excluded.has(name)) continue;
 		// `git rm --cached` of an ignored file: the person wants it here and not in commits.
@@ -110,28 +111,31 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 		if (submodule && index === "D") continue;
 		if (name.endsWith("/") || nested.has(withSlash(name))) continue;
 		if (submodule && kind === "changed" && fs.existsSync(Buffer.concat([fileSystemPath(repository.root, name), Buffer.from("/.git")]))) {
-			changed.push(name);
+			chosen.push(number);
 			continue;
 		}
 		const reason = reasonToSkip(repository, name, config.maxFileMb);
 		if (reason === null && memory.forget.isWaiting(name)) {
 			// A copy of it is cleaned. Any other file is reported, and waits.
 			if (isDatabase(repository, name) && !held.state.paths.has(name)) databases.add(name);
-		} else if (reason === null) changed.push(name);
+		} else if (reason === null) chosen.push(number);
 		else if (reason === "live-database") {
 			const database = liveDatabaseOf(repository, name) ?? name;
 			// A database that waits for its program has an older version than HEAD.
 			if (!held.state.paths.has(database)) databases.add(database);
 		} else if (!skipped.some((entry) => entry.path === displayPath(name))) skipped.push(skippedFile(name, reason));
 	}
-	return { status, changed, skipped, held, databases: [...databases] };
+	return { status, changed: paths.select(chosen), skipped, held, databases: [...databases] };
 }
 
 /** Whether a path is untracked. They are listed at the first question: a tree may have a million of them. */
 export function untrackedAmong({ entries }: Status): (name: GitPath) => boolean {
 	let untracked: Set<GitPath> | null = null;
 	return (name) => {
-		untracked ??= new Set(entries.filter((entry) => entry.kind === "untracked").map((entry) => entry.path));
+		if (untracked === null) {
+			untracked = new Set();
+			for (const { kind, path } of entries) if (kind === "untracked") untracked.add(path);
+		}
 		return untracked.has(name);
 	};
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { excludePatterns, type GitPath, type Oid, type Status } from "@robust-sync/git";
 import { forgetAttributes, withNodeTrailer } from "@robust-sync/resolve";
+import type { Items } from "@robust-sync/system/items";
 import { annotatedMessage, removeAnnotation, type SkippedFile } from "@robust-sync/workspace";
 import type { ForeignWrite } from "../checkout/foreign-writes.ts";
 import { noteHeld, withoutHeld } from "../checkout/held.ts";
@@ -34,7 +35,7 @@ export interface Snapshot {
 	readonly committed: number;
 	readonly deleted: number;
 	/** Those files, if known by name. */
-	readonly changed: readonly GitPath[];
+	readonly changed: Items<GitPath>;
 	readonly skipped: readonly SkippedFile[];
 	/** The lost updates, on disk and not in HEAD: to be merged as commits on the versions that their writers had read. */
 	readonly foreign: readonly ForeignWrite[];
@@ -88,7 +89,7 @@ async function commitDirtyPaths(context: CycleContext, extra: readonly GitPath[]
 		memory.hot,
 		now(),
 	);
-	const files = { head, branch, names: quiet, missing: null, admitted: delivered, delivered: extra, lookedAt, busy };
+	const files = { head, branch, names: [...quiet], missing: null, admitted: delivered, delivered: extra, lookedAt, busy };
 	const done = await commitFiles(context, files, messageOf);
 	if (done === null) return null;
 	const status = { head, branch, entries: [], refused: [], unreadable: [] };
@@ -119,7 +120,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	forgetAttributes(repository, found.changed);
 	// Delivered messages are complete: they do not wait.
 	const delivered = new Set(extra);
-	const others = () => found.changed.filter((name) => !delivered.has(name));
+	const others = () => (delivered.size === 0 ? found.changed : found.changed.filter((name) => !delivered.has(name)));
 	let { quiet, busy } = separateHot(repository.root, others(), memory.hot, now());
 	if (busy.length > 0 && !memory.deferHot) {
 		await waitUntilQuiet(repository.root, busy, memory.hot, now);
@@ -150,7 +151,7 @@ async function takeFullSnapshot(context: CycleContext, extra: readonly GitPath[]
 	const { head } = status;
 	if (head !== null && branch !== null && (await areFilesOnly(context, found))) {
 		const admitted = new Set([...quiet, ...extra]);
-		const files = { head, branch, names: quiet, missing, admitted, delivered: extra, lookedAt, busy };
+		const files = { head, branch, names: [...quiet], missing, admitted, delivered: extra, lookedAt, busy };
 		const done = await commitFiles(context, files, messageOf);
 		if (done !== null) {
 			noteHeld(context, held, []);

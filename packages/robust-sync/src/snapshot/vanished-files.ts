@@ -1,5 +1,6 @@
 import type fs from "node:fs";
 import { fileSystemPath, type GitPath, parentOf } from "@robust-sync/git";
+import type { Items } from "@robust-sync/system/items";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 
 /** A name that returns within this time was never deleted: some programs save by removing the file and writing it again. */
@@ -17,11 +18,11 @@ export type VanishedFiles = Map<GitPath, number>;
  */
 export function separateVanished(
 	root: string,
-	paths: readonly GitPath[],
+	paths: Items<GitPath>,
 	waitingSince: VanishedFiles,
 	now: number,
 	isNew: (name: GitPath) => boolean,
-): { confirmed: GitPath[]; unconfirmed: GitPath[]; missing: Set<GitPath> } {
+): { confirmed: Items<GitPath>; unconfirmed: GitPath[]; missing: ReadonlySet<GitPath> } {
 	const isRecent = (at: number) => Math.abs(now - at) < confirmDeletionMs;
 	const waiting = new Set<GitPath>();
 	const wait = (name: GitPath) => {
@@ -30,7 +31,8 @@ export function separateVanished(
 		if (isRecent(since)) waiting.add(name);
 	};
 	// No state is kept for a path that is there: a tree may have a million new files.
-	const gone = new Set(paths.filter((name) => statOf(root, name) === null));
+	const gone = new Set<GitPath>();
+	for (const name of paths) if (statOf(root, name) === null) gone.add(name);
 	for (const name of gone) if (isRecent(nearestAbove(root, name)?.mtimeMs ?? 0)) wait(name);
 	if (waiting.size > 0) {
 		for (const name of paths) {
@@ -43,8 +45,12 @@ export function separateVanished(
 		for (const name of waitingSince.keys())
 			if (!known.has(name) || (!gone.has(name) && !isNew(name) && statOf(root, name))) waitingSince.delete(name);
 	}
-	const confirmed = waiting.size === 0 ? [...paths] : paths.filter((name) => !waiting.has(name));
-	return { confirmed, unconfirmed: [...waiting], missing: new Set([...gone].filter((name) => !waiting.has(name))) };
+	const confirmed = waiting.size === 0 ? paths : paths.filter((name) => !waiting.has(name));
+	return {
+		confirmed,
+		unconfirmed: [...waiting],
+		missing: waiting.size === 0 ? gone : new Set([...gone].filter((name) => !waiting.has(name))),
+	};
 }
 
 /** The nearest existing directory above a missing path. It changed when the name vanished, or later. */
