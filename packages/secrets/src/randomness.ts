@@ -64,7 +64,7 @@ export function isPlaceholder(value: string): boolean {
 }
 
 const placeholderWords =
-	/x{3}|\*{2}|\.{3}|…|example|placehold|change|replace|redact|dummy|insert|sample|real|your|my[-_]|todo|fixme|test|fake|mock|demo|foo|bar|baz|passw|secret|token|hunter|letmein|default|admin|root|user|guest|public|hello|world|undefined|null|none|qwert|asdf|abc|1234|4321|0000|1111|lorem|ipsum|key/i;
+	/x{3}|\*{2}|\.{3}|\u2026|example|placehold|change|replace|redact|dummy|insert|sample|real|your|my[-_]|todo|fixme|test|fake|mock|demo|foo|bar|baz|passw|secret|token|hunter|letmein|default|admin|root|user|guest|public|hello|world|undefined|null|none|qwert|asdf|abc|1234|4321|0000|1111|lorem|ipsum|key/i;
 
 /** Values that standards and manuals print. */
 const published =
@@ -89,7 +89,7 @@ export function isExampleValue(value: string): boolean {
 
 /** Words of example values: no generated value has them by chance. */
 const certainExample =
-	/p(?:[a@]|%40)ss\W{0,6}w[o0]rd|x{5}|\*{3}|\.{3}|…|example|placehold|change[-_]?me|redact|dummy|lorem|ipsum|your[-_ ]|1234567|abcdef|qwerty|foobar/i;
+	/p(?:[a@]|%40)ss\W{0,6}w[o0]rd|x{5}|\*{3}|\.{3}|\u2026|example|placehold|change[-_]?me|redact|dummy|lorem|ipsum|your[-_ ]|1234567|abcdef|qwerty|foobar/i;
 const exampleWords =
 	/insert|replace|change|sample|real|your|todo|fixme|test|fake|mock|demo|passw(?:or)?d?|secret|token|hunter|letmein|default|admin|root|user|guest|public|hello|world|undefined|null|none|login|access|private|client|server|super|some|this|valid|api[-_]?key|(?<![A-Za-z])(?:my|foo|bar|baz|key|abc|the)(?![A-Za-z])/gi;
 

@@ -72,7 +72,9 @@ test("held paths: every reason → has a remedy", () => {
 test("mount points: mountinfo with blanks and neighbours → those below the directory", () => {
 	const file = path.join(paths.root, "mountinfo");
 	const line = (point: string) => `36 35 98:0 / ${point} rw,noatime master:1 - ext4 /dev/sda rw\n`;
-	fs.writeFileSync(file, ["/", "/w", "/w/data", "/w/a\\040b", "/work", "/w2/x"].map(line).join(""));
-	expect(mountPointsBelow("/w", file)).toEqual(new Set(["data", "a b"]));
+	fs.writeFileSync(file, ["/", "/w", "/w/data", "/w/a\\040b", "/w/a\\040b/c", "/work", "/w2/x"].map(line).join(""));
+	expect(mountPointsBelow("/w", file)).toEqual(new Set(["data", "a b", "a b/c"]));
 	expect(mountPointsBelow("/w", `${file}-none`)).toEqual(new Set());
+	expect(mountPointsBelow("/w/data", file)).toEqual(new Set());
+	expect(mountPointsBelow("/w/a b", file)).toEqual(new Set(["c"]));
 });

@@ -5,6 +5,9 @@ import { type GitPath, isGitPath } from "@robust-sync/git/git-path";
 const unescapeOctal = (text: string) =>
 	text.replaceAll(/\\([0-7]{3})/g, (_match, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 
+/** A path with none of these is written there as it is. */
+const escaped = /[\s\\#]/;
+
 /**
  * The mount points strictly below a directory, as paths relative to it with one character for each byte. Empty where there is no
  * /proc. @param root absolute
@@ -19,6 +22,8 @@ export function mountPointsBelow(root: string, mountinfo = "/proc/self/mountinfo
 		if (text === "") return new Set();
 	}
 	const above = `${Buffer.from(real).toString("latin1").replace(/\/$/, "")}/`;
+	// Mostly there is none, and the table of a machine with containers is long.
+	if (!escaped.test(above) && !text.includes(above)) return new Set();
 	const points = text.split("\n").map((line) => unescapeOctal(line.split(" ")[4] ?? ""));
 	return new Set(
 		points
@@ -38,15 +43,17 @@ export interface Mount {
 	readonly isNoatime: boolean;
 }
 
-/** The mounts that a process sees, in the order of their creation; none if they cannot be read. */
-export function readMounts(mountinfo = "/proc/self/mountinfo"): Mount[] {
+/** The mounts that a process sees, in the order of their creation; none if they cannot be read. @param isNoatime only those */
+export function readMounts(mountinfo = "/proc/self/mountinfo", isNoatime = false): Mount[] {
 	let text: string;
 	try {
 		text = fs.readFileSync(mountinfo, "latin1");
 	} catch {
 		return [];
 	}
+	if (isNoatime && !text.includes("noatime")) return [];
 	return text.split("\n").flatMap((line) => {
+		if (isNoatime && !line.includes("noatime")) return [];
 		const [before = "", after = ""] = line.split(" - ", 2);
 		const [, , device, , point, options = ""] = before.split(" ");
 		if (device === undefined || point === undefined) return [];
@@ -92,7 +99,7 @@ export function findNoatimeMount(device: string): { readonly mount: Mount; reado
 			// The process is gone, or belongs to another user.
 			continue;
 		}
-		const mount = readMounts(`/proc/${pid}/mountinfo`).find((each) => each.device === device && each.isNoatime);
+		const mount = readMounts(`/proc/${pid}/mountinfo`, true).find((each) => each.device === device && each.isNoatime);
 		if (mount) return { mount, pid };
 	}
 	return null;

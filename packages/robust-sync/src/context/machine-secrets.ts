@@ -3,18 +3,15 @@ import os from "node:os";
 import path from "node:path";
 import { displayPath, excludedAmong, fileSystemPath, type GitPath, gitPathIfAllowed, readIgnored, textBytes } from "@robust-sync/git";
 import { credentialSecrets, netrcSecrets, type OwnSecret, secretsOf } from "@robust-sync/secrets";
-import { textOfBytes } from "@robust-sync/service/exact-operands";
 import { fileStamp } from "@robust-sync/system/file-stamp";
-import { heldAbove, neverCommitted, readEnvFile, readHeld, secretVariables } from "@robust-sync/workspace";
+import { heldAbove, readEnvFile, readHeld, secretVariables } from "@robust-sync/workspace";
 import type { CycleContext } from "./cycle-context.ts";
+import { EnvFileSearch } from "./env-files.ts";
 
 /** Interval of reading the files with this machine's secrets. */
 export const ownSecretsIntervalMs = 30_000;
 /** Larger files are not read. */
 const maxFileBytes = 262_144;
-/** Directories that are searched for `.env` files, and the depth. */
-const maxDirectories = 2_000;
-const maxDepth = 5;
 /** With more secrets than this, the files contain something else. */
 const maxSecrets = 2_000;
 
@@ -34,34 +31,6 @@ function variablesOf(file: string | Buffer): Readonly<Record<string, string | un
 	} catch {
 		return {};
 	}
-}
-
-/** Files named `.env…` near the top of the workspace, ignored or not, as text for `textBytes`. */
-function envFiles(root: string): string[] {
-	const found: string[] = [];
-	let level = [""];
-	let visited = 0;
-	for (let depth = 0; depth < maxDepth && level.length > 0; depth++) {
-		const next: string[] = [];
-		for (const directory of level) {
-			if (++visited > maxDirectories) return found;
-			let entries: fs.Dirent<Buffer>[];
-			try {
-				entries = fs.readdirSync(textBytes(path.join(root, directory)), { withFileTypes: true, encoding: "buffer" });
-			} catch {
-				continue;
-			}
-			for (const entry of entries) {
-				const last = textOfBytes(entry.name);
-				const name = directory === "" ? last : `${directory}/${last}`;
-				if (entry.isDirectory()) {
-					if (last !== ".git" && last !== "node_modules" && !(neverCommitted as readonly string[]).includes(name)) next.push(name);
-				} else if (entry.isFile() && /^\.env(?:\.|$)|\.env$/.test(last)) found.push(name);
-			}
-		}
-		level = next;
-	}
-	return found;
 }
 
 /** Files with secrets that programs write at the top of a workspace: checked in every cycle, also while they do not exist. */
@@ -91,12 +60,16 @@ export function filesStamp(files: readonly string[]): string {
 /**
  * This machine's own secrets: the values in `.sync_env`, in `.env` files that git ignores or that this node keeps local, in `~/.netrc` and `~/.git-credentials`, and
  * variables of the environment with secret-looking names. They are returned, and stored nowhere.
+ * @param search finds the `.env` files; one that is kept for the next call lists only directories that changed
  * @throws GitError
  */
-export async function readMachineSecrets({ repository, paths }: Pick<CycleContext, "repository" | "paths">): Promise<MachineSecrets> {
+export async function readMachineSecrets(
+	{ repository, paths }: Pick<CycleContext, "repository" | "paths">,
+	search = new EnvFileSearch(),
+): Promise<MachineSecrets> {
 	const home = process.env.HOME ?? os.homedir();
 	const [netrc, credentials] = [path.join(home, ".netrc"), path.join(home, ".git-credentials")];
-	const found = envFiles(repository.root);
+	const found = search.find(repository.root);
 	const files = [
 		...[paths.envFile, netrc, credentials],
 		...new Set([...usualEnvFiles, ...found].map((name) => path.join(repository.root, name))),

@@ -32,8 +32,11 @@ export function lastErrorOf(error: SyncError, secrets: Iterable<string>, at: str
 	};
 }
 
-/** What the access times show is reported as it was at most this long ago. */
-const accessTimesForMs = 5_000;
+/**
+ * The report whether access times can be used is at most this old. The look behind a "yes" goes through the mounts of all processes, and this file
+ * is written several times a minute. A checkout does not rely on the report.
+ */
+const accessTimesForMs = { yes: 5 * 60_000, no: 5_000 } as const;
 
 /** Keeps `sync_state.json` current: writes every change of status, and at least every 30 s while alive. */
 export class SyncRecord {
@@ -121,12 +124,12 @@ export class SyncRecord {
 		return this.#written;
 	}
 
-	/** As of a moment ago: they depend on mounts, which are read for that. */
+	/** As of a while ago: they depend on mounts, which are read for that. */
 	#accessTimes(): AccessTimes {
 		const { syncAtime } = this.#config();
 		const at = performance.now();
 		const last = this.#lastAccessTimes;
-		if (last !== null && last.syncAtime === syncAtime && at - last.at < accessTimesForMs) return last.times;
+		if (last !== null && last.syncAtime === syncAtime && at - last.at < accessTimesForMs[last.times.tell ? "yes" : "no"]) return last.times;
 		const times = accessTimesOf(diskFiles, this.#paths, this.#config());
 		this.#lastAccessTimes = { at, syncAtime, times };
 		return times;

@@ -2,6 +2,7 @@ import path from "node:path";
 import type { GitPath, Oid } from "@robust-sync/git";
 import { type Allowed, type Finding, newSalt, ScanThread } from "@robust-sync/secrets";
 import type { CycleContext } from "../context/cycle-context.ts";
+import { EnvFileSearch } from "../context/env-files.ts";
 import { CleanBlobs } from "./clean-blobs.ts";
 
 // Nothing that looks like a secret is published. Two searches: of files before they are committed, so that a secret gets into no commit; and of
@@ -44,6 +45,7 @@ export class SecretMemory {
 	ownKey = "";
 	/** The files that they were read from, and their stamp then (`filesStamp`). */
 	ownFiles: readonly string[] = [];
+	readonly envFiles = new EnvFileSearch();
 	ownStamp = "";
 }
 

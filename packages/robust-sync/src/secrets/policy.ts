@@ -40,7 +40,7 @@ export async function refreshPolicy(context: CycleContext): Promise<void> {
 	const { secrets, clock } = memory;
 	const isOld = secrets.ownReadAt === null || clock.now() - secrets.ownReadAt > ownSecretsIntervalMs;
 	if (isOld || filesStamp(secrets.ownFiles) !== secrets.ownStamp) {
-		const { secrets: own, files, stamp } = await readMachineSecrets(context);
+		const { secrets: own, files, stamp } = await readMachineSecrets(context, secrets.envFiles);
 		secrets.ownFiles = files;
 		secrets.ownStamp = stamp;
 		const key = createHash("sha256").update(JSON.stringify(own)).digest("hex");
