@@ -4,6 +4,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { withAllocatorSettings } from "@robust-sync/system/allocator-settings";
 import { readState, type SyncState, syncStateSchema } from "@robust-sync/workspace";
 
 export const root = path.resolve(import.meta.dirname, "..");
@@ -110,7 +111,7 @@ export class Workspace {
 	async start(env: Record<string, string> = {}): Promise<number> {
 		const child = spawn(process.execPath, [path.join(root, "bin/robust-sync")], {
 			cwd: this.directory,
-			env: { ...inherited, ...identity, ...this.#env, INVOCATION_ID: "bench", ...env },
+			env: { ...withAllocatorSettings(inherited), ...identity, ...this.#env, INVOCATION_ID: "bench", ...env },
 			stdio: ["ignore", "ignore", process.env.BENCH_VERBOSE ? "inherit" : "ignore"],
 		});
 		this.#daemon = child;

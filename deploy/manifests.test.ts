@@ -6,6 +6,7 @@ import { parse, parseAllDocuments } from "yaml";
 import * as statefulSet from "../node_modules/kubernetes-models/_schemas/IoK8sApiAppsV1StatefulSet.mjs";
 import * as secret from "../node_modules/kubernetes-models/_schemas/IoK8sApiCoreV1Secret.mjs";
 import * as service from "../node_modules/kubernetes-models/_schemas/IoK8sApiCoreV1Service.mjs";
+import { withAllocatorSettings } from "../packages/system/src/allocator-settings.ts";
 
 const clone = path.resolve(import.meta.dirname, "..");
 const text = (file: string) => fs.readFileSync(path.join(clone, "deploy", file), "utf8");
@@ -146,4 +147,10 @@ test("compose: the file → valid by the specification's schema, which finds fau
 		expect(source).toContain(from);
 		expect(problems(source.replaceAll(from, to))).not.toEqual([]);
 	}
+});
+
+test("units: the allocator's settings → those that a supervisor gives", () => {
+	const settings = Object.entries(withAllocatorSettings({})).map(([name, value]) => `${name}=${value}`);
+	for (const name of ["sync", "heartbeat", "health-server", "monitor"])
+		expect(text(`${name}.service`)).toContain(`\nEnvironment=${settings.join(" ")}\n`);
 });

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { withAllocatorSettings } from "@robust-sync/system/allocator-settings";
 import { ExitCode } from "./exit-codes.ts";
 import type { Logger } from "./log.ts";
 import { RestartPolicy, type Verdict, type WorkerExit } from "./restart-policy.ts";
@@ -115,7 +116,11 @@ class Supervisor {
 	#spawn(): ChildProcess {
 		const { argv, env = process.env } = this.#options;
 		return spawn(process.execPath, [...process.execArgv, ...argv], {
-			env: { ...env, [workerVariable]: "1", ...(this.#stallMs > 0 ? { [stallVariable]: String(this.#stallMs) } : {}) },
+			env: {
+				...withAllocatorSettings(env),
+				[workerVariable]: "1",
+				...(this.#stallMs > 0 ? { [stallVariable]: String(this.#stallMs) } : {}),
+			},
 			stdio: ["ignore", "inherit", "inherit", "ipc"],
 			// A session of its own: Ctrl-C reaches the worker once, through us, and not a second time from the terminal.
 			detached: true,

@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "@jest/globals";
+import { withAllocatorSettings } from "@robust-sync/system/allocator-settings";
 import { gitEnvironment } from "./git-environment.ts";
 
 const setting = (env: Record<string, string>, key: string) => {
@@ -94,4 +95,9 @@ test("settings: ours against a person's → ours win, as git reads them", () => 
 		"0",
 		"committed,loose-object,reference",
 	]);
+});
+
+test("environment: allocator settings of a service → not for git, a person's own are", () => {
+	const env = gitEnvironment({ env: withAllocatorSettings({ MALLOC_ARENA_MAX: "8" }) });
+	expect(Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith("MALLOC_")))).toEqual({ MALLOC_ARENA_MAX: "8" });
 });

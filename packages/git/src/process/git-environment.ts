@@ -1,3 +1,5 @@
+import { isAllocatorSetting } from "@robust-sync/system/allocator-settings";
+
 /** One setting of git's configuration, given to a command through the environment. */
 export type ConfigEntry = readonly [key: string, value: string];
 
@@ -67,7 +69,8 @@ export function gitEnvironment({
 }: GitEnvironmentOptions = {}): Record<string, string> {
 	const result: Record<string, string> = {};
 	for (const [name, value] of Object.entries(env)) {
-		if (value !== undefined && (!name.startsWith("GIT_") || inherited.test(name))) result[name] = value;
+		if (value === undefined || isAllocatorSetting(name, value)) continue;
+		if (!name.startsWith("GIT_") || inherited.test(name)) result[name] = value;
 	}
 	Object.assign(result, {
 		LC_ALL: "C",

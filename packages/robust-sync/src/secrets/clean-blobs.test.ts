@@ -1,7 +1,9 @@
+import { createHash } from "node:crypto";
 import { expect, test } from "@jest/globals";
 import { CleanBlobs } from "./clean-blobs.ts";
 
-const oid = (number: number) => number.toString(16).padStart(8, "0").repeat(5);
+// As git's ids are: spread evenly. The set takes minutes for ids that are counted up.
+const oid = (number: number) => createHash("sha1").update(String(number)).digest("hex");
 
 test("clean blobs: ids and other keys → only those added are known, until cleared", () => {
 	const clean = new CleanBlobs();
