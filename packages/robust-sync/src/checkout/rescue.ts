@@ -203,8 +203,11 @@ function earlierVersions(context: CycleContext, found: readonly LateFinding[]): 
 	);
 	const { tell } = accessTimesOf(context.repository.files, paths, config);
 	return found.map((finding) => {
-		const replacements = isPossible(finding) ? earlier.get(finding.kept.backup)?.get(finding.place) : undefined;
-		if (!replacements) return noVersions;
+		const known = isPossible(finding) ? earlier.get(finding.kept.backup)?.get(finding.place) : undefined;
+		if (!known) return noVersions;
+		// The version that replaced this file may be the merge of a late write to an earlier one: it was not there yet.
+		const last = known.findLastIndex(({ after }) => after !== finding.entry.after);
+		const replacements = known.slice(0, last + 1);
 		const writtenMs = Math.max(0, now() - finding.kept.mtimeMs, sinceFirstChange(memory, finding.place));
 		// A write that continues an earlier one is from the version that it continues.
 		const steps = finding.entry.merged === undefined ? unseenSteps(context, finding.place, replacements, writtenMs, tell) : [];
