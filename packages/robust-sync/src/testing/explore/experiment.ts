@@ -1,6 +1,6 @@
 import path from "node:path";
-import { Subject } from "./acts.ts";
 import { extensions, firstContent, tokenOf, tokensIn, withToken } from "./contents.ts";
+import { Subject } from "./subject.ts";
 import { changesPlaces, staysInPlace, type Trace, twice } from "./traces.ts";
 import type { Call } from "./trap.ts";
 import type { Files, World } from "./world.ts";

@@ -37,4 +37,7 @@ export const failuresFound: readonly string[] = [
 	"notes change-twice fend=truncate-stale c8=rewrite",
 	// A program wrote, into a file that was replaced since, what it had read before another program's write: a line was there twice.
 	"notes change-twice fend=open-rewrite 3=truncate-stale",
+	// A late write was merged, and a write from the version before both came right before the swap for that merge: its base was the version between.
+	"notes change c8=patch-old c30=rename-stale",
+	"json change-twice fc8=drop-newest fc36=rewrite-stale",
 ];
