@@ -22,7 +22,7 @@ export const explorerMutants = {
 	"mode-of-the-first-look": {
 		trace: "notes change c*=chmod",
 		file: swapFiles,
-		find: "carryBits(this.#files, staged, found.stats, out);",
+		find: "if (carryBits(this.#files, staged, found.stats, out)) this.#durable.noteMode(this.#sites.of(name).top, staged);",
 		replacement: "",
 	},
 	"no-compare-after-the-swap": {
@@ -153,6 +153,7 @@ export const explorerMutants = {
 	},
 };
 
+const durableChanges = /git\/src\/worktree\/durable-changes\.ts$/;
 const onDisk = /git\/src\/files\/on-disk\.ts$/;
 
 /** Faults that the exploration in memory must find: with a trace of two acts, or else with any of one. */
@@ -174,31 +175,31 @@ export const modelMutants = {
 		trace: "delete 32=append-old 34=directory-gone",
 	},
 	"file-that-vanishes-ends-the-cycle": {
-		trace: "change 24=rename 42=unlink-next",
+		trace: "change 31=rename 49=unlink-next",
 		file: onDisk,
 		find: "const content = readIfThere(files, file, a);",
 		replacement: "const content = readContent(files, file, a);",
 	},
 	"mode-of-a-file-made-again": {
-		trace: "change 36=unlink-next 40=chmod",
+		trace: "change 43=unlink-next 45=chmod",
 		file: placeFile,
-		find: "else if (taken) keepPermissions(",
-		replacement: "else if (taken && Date.now() < 0) keepPermissions(",
+		find: "else if (taken) noteMode(",
+		replacement: "else if (taken && Date.now() < 0) noteMode(",
 	},
 	"directory-beside-in-no-directory": {
-		trace: "delete 27=directory 29=directory-away",
+		trace: "delete 30=directory 30=directory-away",
 		file: takenFiles,
 		find: "files.rename(directory, beside), { makeParents: true, files });",
 		replacement: "files.rename(directory, beside), { files });",
 	},
 	"unreadable-file-is-not-recorded": {
-		trace: "change 44=patch-old 54=EIO",
+		trace: "change 45=patch-old 54=EIO",
 		file: takenFiles,
 		find: 'if (taken === "file") this.#noteUnread(change, file, versions);',
 		replacement: 'if (taken === "file") this.rescued.push();',
 	},
 	"version-of-a-missing-file-in-parts": {
-		trace: "change 21=rename-away 48=kill",
+		trace: "change 15=rename-away 48=kill",
 		file: placeFile,
 		find: "const file = staging.nextFile();\n\t\tthis.#files.writeFile(file, content, { mode: 0o600",
 		replacement: "const file = destination;\n\t\tbackup.makeParents(file);\n\t\tthis.#files.writeFile(file, content, { mode: 0o600",
@@ -207,6 +208,66 @@ export const modelMutants = {
 		trace: "link change 53=directory 59=EACCES",
 		file: takenFiles,
 		find: 'else if (taken === "directory") this.#returnDirectory(change.path, file);',
+		replacement: "",
+	},
+	"mode-is-lost-by-a-kill": {
+		trace: "change 53=chmod 56=kill",
+		file: placeFile,
+		find: "if (isThere && taken !== null) this.#keepModeOf(",
+		replacement: "if (isThere && taken !== null && Date.now() < 0) this.#keepModeOf(",
+	},
+	"mode-is-lost-by-a-fault": {
+		trace: "change 53=chmod 56=EIO",
+		file: placeFile,
+		find: "this.#carryAfterFault(step);",
+		replacement: "",
+	},
+	"staged-files-are-not-durable": {
+		trace: "change 52=cut-1",
+		file: /git\/src\/worktree\/staging\.ts$/,
+		find: "counter.end();\n\t\tawait this.#files.makeDurable(toSync, this.directory);",
+		replacement: "counter.end();",
+	},
+	"directories-of-backups-are-not-durable": {
+		trace: "change 0=append 62=cut-11",
+		file: durableChanges,
+		find: "for (const [top, some] of changed) await this.#files.makeChangesDurable(some, this.#directoryOf(top));",
+		replacement: "",
+	},
+	"placed-names-are-not-durable": {
+		trace: "change end=cut-0",
+		file: /git\/src\/worktree\/working-tree\.ts$/,
+		find: "await this.#durable.complete(changes);",
+		replacement: "",
+	},
+	"changed-modes-are-not-durable": {
+		trace: "change 0=chmod end=cut-0",
+		file: durableChanges,
+		find: "...(this.#changedModes.get(top) ?? [])",
+		replacement: "",
+	},
+	"returned-file-is-not-durable": {
+		trace: "delete 29=append 40=cut-7",
+		file: takenFiles,
+		find: "this.#files.makeDurableNow(live.subarray(0, live.lastIndexOf(0x2f)));",
+		replacement: "",
+	},
+	"later-directories-are-not-durable": {
+		trace: "create 24=rewrite-stale 50=cut-15",
+		file: /git\/src\/worktree\/backup-directory\.ts$/,
+		find: "else this.#files.makeDurableNow(above);",
+		replacement: "",
+	},
+	"version-of-a-missing-file-is-not-durable": {
+		trace: "change 0=unlink 55=cut-1",
+		file: placeFile,
+		find: "{ mode: 0o600, isDurable: true }",
+		replacement: "{ mode: 0o600 }",
+	},
+	"copy-of-a-linked-file-is-not-durable": {
+		trace: "change 0=link-beside 68=cut-1",
+		file: takenFiles,
+		find: "this.#files.makeDurableNow(copy);",
 		replacement: "",
 	},
 	"late-file-counts-as-expected": {

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import fs from "node:fs";
 import { type ExactStats, type FileName, type FileStats, Files, type WriteOptions } from "./files.ts";
 import { lstatIfThere } from "./lstat.ts";
-import { makeDurable } from "./make-durable.ts";
+import { makeChangesDurable, makeDurable } from "./make-durable.ts";
 
 let descriptors: string | null | undefined;
 
@@ -143,6 +143,10 @@ class DiskFiles extends Files {
 
 	async makeDurable(files: readonly FileName[], directory: string): Promise<void> {
 		await makeDurable(files, directory);
+	}
+
+	async makeChangesDurable(names: readonly FileName[], directory: string): Promise<void> {
+		await makeChangesDurable(names, directory);
 	}
 
 	/** As ls(1) marks them; none where it does not. */

@@ -23,6 +23,16 @@ const unreadAgeSeconds = 2 * 24 * 60 * 60;
 /** More files than this are made durable by one sync of their file system, instead of one fsync each. */
 export const fsyncEachUpTo = 64;
 
+/** Whether an error of open(2) or fsync(2) means that there is nothing that could be made durable: it is gone, or its file system has no fsync. */
+export function isUnsyncable(error: unknown): boolean {
+	return ["ENOENT", "ENOTDIR", "ELOOP", "EACCES", "EPERM", "EINVAL", "ENOTSUP", "ENOSYS", "EROFS", "ENXIO"].includes(codeOf(error));
+}
+
+/** Adds a name to those that are made durable one by one, up to as many as mean that their whole file system is. */
+export function addUpToAll<Name extends FileName>(names: Name[], name: Name): void {
+	if (names.length <= fsyncEachUpTo) names.push(name);
+}
+
 const readAtATime = 4_096;
 
 const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code ?? "";
@@ -81,6 +91,11 @@ export abstract class Files {
 	abstract clone(from: FileName, to: FileName): void;
 	/** Returns when the contents of files are on disk. @param directory any directory on their file system */
 	abstract makeDurable(files: readonly FileName[], directory: string): Promise<void>;
+	/**
+	 * Returns when the names in directories, and the permission bits of files, are on disk. What is gone is left out.
+	 * @param directory any directory on their file system
+	 */
+	abstract makeChangesDurable(names: readonly FileName[], directory: string): Promise<void>;
 	/** Those of some directories that have an access control list. */
 	abstract withAccessLists(directories: readonly string[]): Promise<ReadonlySet<string>>;
 
@@ -163,6 +178,15 @@ export abstract class Files {
 	markUnread(file: FileName): void {
 		const { mtimeNs } = this.lstatExactly(file);
 		this.utimes(file, Number(mtimeNs / 1_000_000_000n) - unreadAgeSeconds, Number(mtimeNs / 1_000n) / 1e6);
+	}
+
+	/** Makes the content of a file, or the names in a directory, durable, where its file system can. @param name no link */
+	makeDurableNow(name: FileName): void {
+		try {
+			this.#withOpen(this.open(name, O_RDONLY | O_NONBLOCK), (descriptor) => this.fsync(descriptor));
+		} catch (error) {
+			if (!isUnsyncable(error)) throw error;
+		}
 	}
 
 	/** Removes a file, if there is one. */

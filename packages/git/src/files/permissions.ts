@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { FileStats, Files } from "@robust-sync/system/files";
+import type { FileName, FileStats, Files } from "@robust-sync/system/files";
 import { isArgument } from "../objects/tree-paths.ts";
 import { displayPath, fileSystemPath, type GitPath, parentOf } from "../paths/git-path.ts";
 import type { Repository } from "../process/repository.ts";
@@ -16,11 +16,11 @@ export function keptBits(bits: number, gitMode: string | undefined): number {
 
 /**
  * Gives a new file the owner, group and permission bits of the one that it will replace. An owner or group that this user cannot give
- * stays as it is. @param gitMode of the new file
+ * stays as it is. @param gitMode of the new file @returns whether the new file has changed
  */
-export function keepPermissions(files: Files, file: string, replaced: FileStats, gitMode: string | undefined): void {
+export function keepPermissions(files: Files, file: FileName, replaced: FileStats, gitMode: string | undefined): boolean {
 	const own = files.lstat(file);
-	if (own.isSymbolicLink() || !replaced.isFile()) return;
+	if (own.isSymbolicLink() || !replaced.isFile()) return false;
 	const isOwned = own.uid === replaced.uid && own.gid === replaced.gid;
 	if (!isOwned) {
 		try {
@@ -36,11 +36,13 @@ export function keepPermissions(files: Files, file: string, replaced: FileStats,
 	// If the group differs, its bits would apply to another group.
 	const now = isOwned ? own : files.lstat(file);
 	const bits = keptBits(replaced.mode, gitMode) & (now.gid === replaced.gid ? 0o777 : 0o707);
-	if ((now.mode & 0o7777) !== bits) setBits(files, file, bits);
+	const hasBits = (now.mode & 0o7777) === bits;
+	if (!hasBits) setBits(files, file, bits);
+	return !isOwned || !hasBits;
 }
 
 /** Sets the permission bits of a file of ours. Some file systems have none. */
-function setBits(files: Files, file: string, bits: number): void {
+function setBits(files: Files, file: FileName, bits: number): void {
 	try {
 		files.chmod(file, bits);
 	} catch (error) {
@@ -58,12 +60,13 @@ export function mergedMode(before: string | undefined, onDisk: FileStats, after:
 	return there === before ? after : there;
 }
 
-/** Gives our file the permission bits that a program set on the old file at the moment of the swap. */
-export function carryBits(files: Files, file: string, before: FileStats, after: FileStats): void {
+/** Gives our file the permission bits that a program set on the old file at the moment of the swap. @returns whether our file has changed */
+export function carryBits(files: Files, file: string, before: FileStats, after: FileStats): boolean {
 	const changed = (before.mode ^ after.mode) & 0o777;
-	if (changed === 0 || !before.isFile() || !after.isFile()) return;
+	if (changed === 0 || !before.isFile() || !after.isFile()) return false;
 	const own = files.lstat(file);
 	if (own.isFile()) setBits(files, file, (own.mode & 0o777 & ~changed) | (after.mode & changed));
+	return own.isFile();
 }
 
 /** With more directories than this, their ACLs are not read one by one. */

@@ -1,10 +1,10 @@
 import { expect, test } from "@jest/globals";
-import { type Outcome, traceText, withFault } from "./explore/explore-model.ts";
+import { type Outcome, traceText, withCut, withFault } from "./explore/explore-model.ts";
 import { eachPair, eachSingle } from "./explore/schedules.ts";
 
 const share = Number(process.env.SLOW_SHARE ?? 1);
 
-test("explorer in memory: two acts, kills or faults, both ways → nothing lost", async () => {
+test("explorer in memory: two acts, kills, faults, power cuts → nothing lost", async () => {
 	const failed: Outcome[] = [];
 	let count = 0;
 	const report = (outcome: Outcome) => {
@@ -14,6 +14,7 @@ test("explorer in memory: two acts, kills or faults, both ways → nothing lost"
 	await eachSingle(["exchange", "link"], report);
 	await eachPair(100_000 * share, 3, report);
 	await eachPair(50_000 * share, 4, report, undefined, withFault);
+	await eachPair(50_000 * share, 7, report, undefined, withCut);
 	expect(failed.map(({ trace, problems }) => [traceText(trace), problems])).toEqual([]);
-	expect(count).toBeGreaterThan(10_000 + 140_000 * share);
+	expect(count).toBeGreaterThan(10_000 + 190_000 * share);
 }, 240_000);

@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { FileName, Files } from "@robust-sync/system/files";
+import { addUpToAll, type FileName, type Files } from "@robust-sync/system/files";
 import { type GitPath, gitPath, gitPathBytes } from "../paths/git-path.ts";
 
 /** A directory below `late/`: `<number>`, or `<number>-<inode of our file that was linked there>`. */
@@ -29,6 +29,8 @@ export class BackupDirectory {
 	readonly #lateBefore: readonly LateDirectory[];
 	#lateSequence: number;
 	readonly #made = new Set<string>();
+	/** Directories in which one was made, and is not durable yet; null: each is made durable at once. */
+	#changed: Buffer[] | null = null;
 
 	/** @param directory made on demand */
 	constructor(files: Files, directory: string) {
@@ -69,6 +71,8 @@ export class BackupDirectory {
 		const late = this.#lateBefore.map(({ directory, inode }) => ({ file: this.#below(`late/${directory}`, name), inode }));
 		return [{ file: this.first(name), inode: undefined }, ...late].flatMap(({ file, inode }) => {
 			const stats = this.#files.lstatIfThere(file);
+			// Made for what is below it in the old commit.
+			if (stats?.isDirectory() && this.#made.has(file.toString("latin1"))) return [];
 			return stats ? [{ file, isOurs: String(stats.ino) === inode }] : [];
 		});
 	}
@@ -78,7 +82,23 @@ export class BackupDirectory {
 		return gitPath(file.subarray(Buffer.byteLength(this.directory) + 1));
 	}
 
-	/** Makes the directories above a file of this directory. */
+	/**
+	 * Makes the directories above the first file at a path: what is moved there must not vanish with them in a power cut. If that is impossible, its
+	 * checkout meets the same error.
+	 * @param changed gets the directories to make durable
+	 */
+	prepare(name: GitPath, changed: Buffer[]): void {
+		this.#changed = changed;
+		try {
+			this.makeParents(this.first(name));
+		} catch {
+			// As above.
+		} finally {
+			this.#changed = null;
+		}
+	}
+
+	/** Makes the directories above a file of this directory, durably. */
 	makeParents(file: Buffer): void {
 		this.#make(parentBytes(file));
 	}
@@ -102,6 +122,7 @@ export class BackupDirectory {
 	#make(directory: Buffer): void {
 		const key = directory.toString("latin1");
 		if (this.#made.has(key)) return;
+		if (directory.length > Buffer.byteLength(this.directory)) this.#make(parentBytes(directory));
 		// The recursive mode of node:fs decodes names; this function keeps their bytes.
 		try {
 			this.#files.mkdir(directory, 0o700);
@@ -113,5 +134,9 @@ export class BackupDirectory {
 			} else if (code !== "EEXIST") throw error;
 		}
 		this.#made.add(key);
+		// Also one that is there: the process that made it may have ended before it was durable.
+		const above = parentBytes(directory);
+		if (this.#changed) addUpToAll(this.#changed, above);
+		else this.#files.makeDurableNow(above);
 	}
 }

@@ -12,6 +12,7 @@ import type { ObjectStore } from "../objects/object-store.ts";
 import { type GitPath, parentOf } from "../paths/git-path.ts";
 import type { Repository } from "../process/repository.ts";
 import type { CheckoutOptions } from "./checkout-options.ts";
+import type { DurableChanges } from "./durable-changes.ts";
 import type { ExpectedVersions, Versions } from "./expected-versions.ts";
 import type { WayMaker } from "./make-way.ts";
 import type { Sites } from "./sites.ts";
@@ -32,6 +33,8 @@ interface PlacingStep {
 	readonly destination: Buffer;
 	readonly versions: Versions | null;
 	readonly there: Found | null;
+	/** Called with whether the staged file's permission bits were changed. */
+	readonly noteMode: (isChanged: boolean) => void;
 	/** A program made a file while the path was empty. */
 	readonly appeared: boolean;
 	/** No file was removed at this path before. */
@@ -51,6 +54,7 @@ export class Placer {
 	readonly #taken: TakenFiles;
 	readonly #swapper: Swapper;
 	readonly #way: WayMaker;
+	readonly #durable: DurableChanges;
 	readonly #databases: OpenDatabases;
 
 	constructor(
@@ -63,6 +67,7 @@ export class Placer {
 			readonly taken: TakenFiles;
 			readonly swapper: Swapper;
 			readonly way: WayMaker;
+			readonly durable: DurableChanges;
 		},
 	) {
 		this.#repository = repository;
@@ -74,6 +79,7 @@ export class Placer {
 		this.#taken = parts.taken;
 		this.#swapper = parts.swapper;
 		this.#way = parts.way;
+		this.#durable = parts.durable;
 	}
 
 	get #files(): Files {
@@ -141,7 +147,8 @@ export class Placer {
 		const staged = this.inheriting.has(parentOf(change.path)) ? this.#followDirectory(change, near) : near;
 		const site = this.#sites.of(change.path);
 		const versions = this.#expected.of(expected, staged);
-		if (this.#options.resume === true && (await this.#isPlacedBefore(change, staged, versions))) return;
+		const before = this.#options.resume === true ? await this.#placedBefore(change, staged, versions) : null;
+		if (before?.isPlaced) return;
 		// A program made a file while the path was empty.
 		let appeared = false;
 		for (let attempt = 0; ; attempt++) {
@@ -162,9 +169,31 @@ export class Placer {
 			const isUnexpected = there !== null && !this.#expected.isExpected(change, there.content, there.stats, versions);
 			if (isUnexpected && isSame(this.#files, live, staged) && this.#hasMode(change, live)) return;
 			if (isUnexpected && this.#expected.isUnstorable(change.path)) throw new ObstacleError("filter-failed");
-			if (there) keepPermissions(this.#files, staged, there.stats, this.#modeFor(change, there.stats));
-			const step: PlacingStep = { change, staged, destination, versions, there, appeared, isFirst: destination === first, attempt };
-			const outcome = await this.#taken.orUnread(change, destination, versions, staged, () => this.#placeStaged(step));
+			const noteMode = (isChanged: boolean) => {
+				if (isChanged) this.#durable.noteMode(site.top, staged);
+			};
+			// An interrupted checkout may have left the path empty.
+			const replaced = there?.stats ?? before?.taken;
+			if (replaced) noteMode(keepPermissions(this.#files, staged, replaced, this.#modeFor(change, replaced)));
+			const step: PlacingStep = {
+				change,
+				staged,
+				destination,
+				versions,
+				there,
+				noteMode,
+				appeared,
+				isFirst: destination === first,
+				attempt,
+			};
+			const outcome = await this.#taken.orUnread(change, destination, versions, staged, async () => {
+				try {
+					return await this.#placeStaged(step);
+				} catch (error) {
+					this.#carryAfterFault(step);
+					throw error;
+				}
+			});
 			if (outcome === "placed") return;
 			appeared ||= outcome === "appeared";
 		}
@@ -175,7 +204,7 @@ export class Placer {
 	 * @returns "placed"; "appeared": a program made a file there at that moment; "again": a program removed the directory
 	 */
 	async #placeStaged(step: PlacingStep): Promise<"placed" | "appeared" | "again"> {
-		const { change, staged, destination, versions, there, appeared, isFirst, attempt } = step;
+		const { change, staged, destination, versions, there, noteMode, appeared, isFirst, attempt } = step;
 		const live = this.#sites.live(change.path);
 		const { mode, oid } = change.after as TreeEntry;
 		const replaced = await this.#swapper.exchange(change.path, mode, staged, destination, there);
@@ -192,9 +221,9 @@ export class Placer {
 			const taken = peek(this.#files, destination);
 			const isAddition = taken !== null && (await this.#isAddition(change, taken.content, appeared, versions));
 			this.#taken.note(change, destination, versions, isAddition);
-			if (taken && there) carryBits(this.#files, staged, there.stats, taken.stats);
+			if (taken && there) noteMode(carryBits(this.#files, staged, there.stats, taken.stats));
 			// It was made after the look at the path.
-			else if (taken) keepPermissions(this.#files, staged, taken.stats, this.#modeFor(change, taken.stats));
+			else if (taken) noteMode(keepPermissions(this.#files, staged, taken.stats, this.#modeFor(change, taken.stats)));
 		} else if (isSpecial(this.#files, live)) {
 			// A program may have it open, and find it by its name.
 			throw new ObstacleError("in-the-way");
@@ -223,6 +252,18 @@ export class Placer {
 		}
 	}
 
+	/** The checkout of a path failed, perhaps between a swap and the look at what came out: a program may have changed its mode a moment before. */
+	#carryAfterFault({ change, staged, destination, there, noteMode }: PlacingStep): void {
+		try {
+			const taken = this.#files.lstatIfThere(destination);
+			if (!taken?.isFile() || taken.ino === this.#files.lstat(staged).ino) return;
+			if (there) noteMode(carryBits(this.#files, staged, there.stats, taken));
+			else noteMode(keepPermissions(this.#files, staged, taken, this.#modeFor(change, taken)));
+		} catch {
+			// The fault is still there.
+		}
+	}
+
 	/**
 	 * The old file is missing: a program may have removed it in order to write it again, from the old version. That version goes to the
 	 * backup like a file that was replaced.
@@ -247,9 +288,14 @@ export class Placer {
 		return versions ? versions.before : await this.#objects.content(oid);
 	}
 
-	/** Records the files that an interrupted checkout removed at a path. @returns whether it placed the incoming file */
-	async #isPlacedBefore(change: TreeChange, staged: string, versions: Versions | null): Promise<boolean> {
+	/** Records the files that an interrupted checkout removed at a path. @returns whether it placed the incoming file, and the last file that it removed */
+	async #placedBefore(
+		change: TreeChange,
+		staged: string,
+		versions: Versions | null,
+	): Promise<{ readonly isPlaced: boolean; readonly taken: FileStats | null }> {
 		let isTaken = false;
+		let taken: FileStats | null = null;
 		for (const { file, isOurs } of this.#sites.of(change.path).backup.takenBefore(change.path)) {
 			const note = async () => {
 				const found = peek(this.#files, file);
@@ -262,16 +308,26 @@ export class Placer {
 				const isAddition = found !== null && (await this.#isAddition(change, found.content, isTaken, versions));
 				this.#taken.note(change, file, versions, isAddition);
 				isTaken = true;
+				if (found?.stats.isFile()) taken = found.stats;
 			};
 			if (isOurs) this.#files.unlink(file);
 			else await this.#taken.orUnread(change, file, versions, null, note);
 		}
 		const live = this.#sites.live(change.path);
 		const isThere = isSame(this.#files, live, staged);
+		if (isThere && taken !== null) this.#keepModeOf(change, taken, live);
 		// Only the mode changes: the content is no evidence.
-		if (change.before?.oid === change.after?.oid) return isThere && this.#hasMode(change, live);
+		if (change.before?.oid === change.after?.oid) return { isPlaced: isThere && this.#hasMode(change, live), taken };
 		// The file in its place was written over it.
-		return isThere || (isTaken && this.#files.lstatIfThere(live) !== null);
+		return { isPlaced: isThere || (isTaken && this.#files.lstatIfThere(live) !== null), taken };
+	}
+
+	/** The process may have ended before the new file got the mode that a program gave to the old one right before the swap. */
+	#keepModeOf(change: TreeChange, taken: FileStats, live: Buffer): void {
+		const mode = this.#modeFor(change, taken);
+		// A later change of the new file's mode stays.
+		if (mode === change.after?.mode || modeOnDisk(this.#files, live) !== change.after?.mode) return;
+		if (keepPermissions(this.#files, live, taken, mode)) this.#files.makeDurableNow(live);
 	}
 
 	#hasMode({ path: name, after }: TreeChange, live: Buffer): boolean {

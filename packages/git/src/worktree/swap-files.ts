@@ -9,6 +9,7 @@ import { displayPath, fileSystemPath, type GitPath } from "../paths/git-path.ts"
 import type { Oid, Repository } from "../process/repository.ts";
 import { AttributesAhead, coarseClockMs } from "./attributes-ahead.ts";
 import type { CheckoutOptions, PlacedFile } from "./checkout-options.ts";
+import type { DurableChanges } from "./durable-changes.ts";
 import { hasContentOf, type PlacedVersion, type PlacedVersions } from "./placed-versions.ts";
 import type { Sites } from "./sites.ts";
 
@@ -24,10 +25,18 @@ export class Swapper {
 	readonly #repository: Repository;
 	readonly #options: CheckoutOptions;
 	readonly #sites: Sites;
+	readonly #durable: DurableChanges;
 	readonly #placedVersions: PlacedVersions | null;
 	readonly #placed = new Map<GitPath, Pick<PlacedFile, "mode" | "oid" | "version">>();
 
-	constructor(repository: Repository, options: CheckoutOptions, sites: Sites, placedVersions: PlacedVersions | null) {
+	constructor(
+		repository: Repository,
+		options: CheckoutOptions,
+		sites: Sites,
+		durable: DurableChanges,
+		placedVersions: PlacedVersions | null,
+	) {
+		this.#durable = durable;
 		this.#repository = repository;
 		this.#options = options;
 		this.#sites = sites;
@@ -93,7 +102,7 @@ export class Swapper {
 		const out = this.#files.lstat(destination);
 		if (!isContent(out)) return await this.#returnOther(name, destination, swap, this.#files.lstat(staged).ino);
 		const untouched = out.ino === found.stats.ino && out.size === found.stats.size && out.mtimeMs === found.stats.mtimeMs;
-		carryBits(this.#files, staged, found.stats, out);
+		if (carryBits(this.#files, staged, found.stats, out)) this.#durable.noteMode(this.#sites.of(name).top, staged);
 		// The kernel's clock is coarse: two writes in one tick are indistinguishable.
 		if (untouched && Math.abs(Date.now() - out.mtimeMs) > coarseClockMs) return { content: found.content, stats: out };
 		try {

@@ -66,6 +66,9 @@ export class TakenFiles {
 			// A killed process had returned it already, and not yet removed this link.
 			if (this.#files.lstatIfThere(this.#sites.live(name))?.ino !== this.#files.lstatIfThere(file)?.ino) return false;
 		}
+		// In a power cut, the removal may be on disk without the link.
+		const live = this.#sites.live(name);
+		this.#files.makeDurableNow(live.subarray(0, live.lastIndexOf(0x2f)));
 		this.#files.unlink(file);
 		return true;
 	}
@@ -163,10 +166,10 @@ export class TakenFiles {
 	/** Copies a file that has other hard links: later writes through those names do not concern this path. @returns the stats of the file in the backup */
 	#cutHardLinks(name: GitPath, file: Buffer, stats: FileStats): FileStats {
 		if (!stats.isFile() || stats.nlink === 1 || (stats.nlink === 2 && this.#placedVersions?.has(file) === true)) return stats;
-		const { backup } = this.#sites.of(name);
-		const copy = backup.nextLate(name);
-		backup.makeParents(copy);
-		this.#files.copy(file, copy, false);
+		// Whole or not at all: in the backup, part of it would be a program's write.
+		const copy = this.#sites.of(name).staging.nextFile();
+		this.#files.copy(file, copy, true);
+		this.#files.makeDurableNow(copy);
 		this.#files.utimes(copy, stats.atimeMs / 1000, stats.mtimeMs / 1000);
 		this.#files.rename(copy, file);
 		return this.#files.lstat(file);

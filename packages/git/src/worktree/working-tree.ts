@@ -10,6 +10,7 @@ import { type GitPath, parentOf } from "../paths/git-path.ts";
 import { WorkCounter } from "../process/progress.ts";
 import type { Repository } from "../process/repository.ts";
 import type { CheckoutOptions, CheckoutReport } from "./checkout-options.ts";
+import { DurableChanges } from "./durable-changes.ts";
 import { ExpectedVersions } from "./expected-versions.ts";
 import { HeldPaths } from "./hold-paths.ts";
 import { WayMaker } from "./make-way.ts";
@@ -38,6 +39,7 @@ class Checkout {
 	readonly #way: WayMaker;
 	readonly #placer: Placer;
 	readonly #held: HeldPaths;
+	readonly #durable: DurableChanges;
 
 	constructor(repository: Repository, options: CheckoutOptions, filters: boolean) {
 		this.#repository = repository;
@@ -47,9 +49,11 @@ class Checkout {
 		this.#sites = new Sites(repository, options, this.#objects);
 		this.#expected = new ExpectedVersions(repository, options, this.#sites, filters);
 		this.#taken = new TakenFiles(repository, this.#sites, this.#expected, this.#placedVersions);
-		this.#swapper = new Swapper(repository, options, this.#sites, this.#placedVersions);
+		this.#durable = new DurableChanges(repository, this.#sites);
+		this.#swapper = new Swapper(repository, options, this.#sites, this.#durable, this.#placedVersions);
 		this.#way = new WayMaker(repository, this.#sites, this.#taken);
-		const parts = { sites: this.#sites, expected: this.#expected, taken: this.#taken, swapper: this.#swapper, way: this.#way };
+		const durable = this.#durable;
+		const parts = { sites: this.#sites, durable, expected: this.#expected, taken: this.#taken, swapper: this.#swapper, way: this.#way };
 		this.#placer = new Placer(repository, this.#objects, options, parts);
 		this.#held = new HeldPaths(repository.files, this.#sites, this.#taken, this.#expected);
 	}
@@ -104,6 +108,7 @@ class Checkout {
 			const expected = this.#expected.filters ? await this.#expected.prepare(changes, staged) : null;
 			this.#placer.inheriting = await inheriting;
 			checkpoint?.("staged");
+			const prepared = await this.#durable.prepare(changes, (name) => local.has(name));
 			for (let index = changes.length - 1; index >= 0; index--) {
 				const change = changes.at(index) as TreeChange;
 				if (isFileMode(change.after?.mode) || local.has(change.path)) continue;
@@ -122,9 +127,17 @@ class Checkout {
 				});
 			}
 			counter.end();
+			await this.#durable.complete(changes);
 			await this.#objects.store(this.#taken.kept.toStore, this.#sites.staging.directory);
 			checkpoint?.("files");
-			if (this.#options.changes) return this.#report(changes);
+			// Files that could not be placed, or were not there, have left directories that were made for their backups.
+			const tidy = () => {
+				if (this.#held.all.length > 0 || this.#taken.kept.all.length < prepared) this.#sites.backup.removeEmpty();
+			};
+			if (this.#options.changes) {
+				tidy();
+				return this.#report(changes);
+			}
 			await this.#options.onHeld?.(this.#held.all, changes);
 			await this.#updateIndex(changes, this.#bitsAfter(flags, local));
 			checkpoint?.("index");
@@ -134,8 +147,7 @@ class Checkout {
 			}
 			if (this.#repository.isSparse && changes.length > 0) await this.#keepSparse();
 			checkpoint?.("ref");
-			// Files that could not be placed have left directories that were made for their backups.
-			if (this.#held.all.length > 0) this.#sites.backup.removeEmpty();
+			tidy();
 		} finally {
 			this.#swapper.end();
 			this.#sites.close();

@@ -5,6 +5,7 @@ import {
 	type FileName,
 	type FileStats,
 	Files,
+	isUnsyncable,
 	O_CREAT,
 	O_DIRECTORY,
 	O_EXCL,
@@ -16,6 +17,7 @@ import {
 	O_WRONLY,
 } from "../files.ts";
 import { absent } from "../lstat.ts";
+import { ModelDisk, type NameChange } from "./model-disk.ts";
 import { exactStatsOf, type Inode, isReadShown, statsOf } from "./model-inodes.ts";
 
 const { O_APPEND } = fs.constants;
@@ -71,13 +73,16 @@ const textOf = (file: FileName) => (typeof file === "string" ? Buffer.from(file)
 /**
  * A file system in memory: inodes with hard links, open descriptors, links, access times as with relatime, exchange, mounted file systems, and the
  * errors of Linux for root. `before` runs before each system call: it can act as another program on the same files, or throw an error of
- * the file system.
+ * the file system. A power cut leaves what was made durable.
  */
 export class ModelFiles extends Files {
 	before: ((call: ModelCall) => void) | null = null;
 	/** Milliseconds since the epoch. */
 	nowMs: () => number = Date.now;
 	readonly #top: Inode;
+	readonly #disk = new ModelDisk();
+	/** What programs have changed since the last time that they made it durable. */
+	readonly #byPrograms = new Set<Inode>();
 	readonly #descriptors = new Map<number, Descriptor>();
 	#isInside = false;
 	#inodes = 1;
@@ -94,11 +99,36 @@ export class ModelFiles extends Files {
 		for (const [number, { isProgram }] of this.#descriptors) if (!isProgram) this.#descriptors.delete(number);
 	}
 
+	/** Makes everything durable, as sync(2). */
+	syncAll(): void {
+		this.#disk.syncAll();
+		this.#byPrograms.clear();
+	}
+
+	/** Programs make durable what they have changed: the files, the directories with the names, and some more where their files are. */
+	syncPrograms(directories: readonly string[]): void {
+		if (this.#byPrograms.size === 0) return;
+		for (const inode of this.#byPrograms) this.#disk.sync(inode);
+		this.#byPrograms.clear();
+		for (const directory of directories) {
+			const { inode } = this.#place("fsync", directory);
+			if (inode !== null) this.#disk.sync(inode);
+		}
+	}
+
+	/** The power fails: no program is left. @param possibility as for ModelDisk @returns false: there is none with this number, and nothing happened */
+	cutPower(possibility: number): boolean {
+		if (!this.#disk.cut(this.#top, possibility)) return false;
+		for (const [number, { isProgram }] of this.#descriptors) if (isProgram) this.#descriptors.delete(number);
+		return true;
+	}
+
 	/** Makes a directory the top of a file system of its own, which is empty. */
 	mount(directory: FileName): void {
 		const place = this.#place("mount", textOf(directory));
 		if (place.name === null || place.inode?.kind !== "directory") throw fileError("ENOTDIR", "mount", textOf(directory));
-		const top = { ...this.#newInode("directory", place.directory.dev + 1, 0o755), parent: place.directory, isMountPoint: true };
+		const parts = { parent: place.directory, isMountPoint: true };
+		const top = Object.assign(this.#newInode("directory", place.directory.dev + 1, 0o755), parts);
 		place.directory.entries.set(place.name, top);
 	}
 
@@ -194,7 +224,9 @@ export class ModelFiles extends Files {
 
 	fsync(descriptor: number): void {
 		this.#meet("fsync");
-		if ((this.#opened("fsync", descriptor).flags & O_PATH) !== 0) throw fileError("EBADF", "fsync");
+		const { inode, flags } = this.#opened("fsync", descriptor);
+		if ((flags & O_PATH) !== 0) throw fileError("EBADF", "fsync");
+		this.#disk.sync(inode);
 	}
 
 	readlink(file: FileName): Buffer {
@@ -210,7 +242,7 @@ export class ModelFiles extends Files {
 		if (target.length === 0) throw fileError("ENOENT", "symlink", name);
 		if (target.length > longestPath) throw fileError("ENAMETOOLONG", "symlink", name);
 		const place = this.#free("symlink", name);
-		this.#add(place, { ...this.#newInode("link", place.directory.dev, 0o777), content: Buffer.from(target) });
+		this.#add(place, Object.assign(this.#newInode("link", place.directory.dev, 0o777), { content: Buffer.from(target) }));
 	}
 
 	link(file: FileName, other: FileName): void {
@@ -242,7 +274,8 @@ export class ModelFiles extends Files {
 		}
 		if (inode.isMountPoint) throw fileError("EBUSY", "rename", from);
 		source.directory.entries.delete(source.name);
-		this.#add(target, inode);
+		this.#put(target, inode);
+		this.#record({ ...source, before: inode, after: null }, { ...target, before: old, after: inode });
 		source.directory.mtimeMs = this.nowMs();
 		inode.ctimeMs = this.nowMs();
 	}
@@ -256,8 +289,9 @@ export class ModelFiles extends Files {
 		if (isWithin(target.directory, source.inode) || isWithin(source.directory, target.inode)) throw fileError("EINVAL", "rename", from);
 		if (source.inode === target.inode) return;
 		if (source.inode.isMountPoint || target.inode.isMountPoint) throw fileError("EBUSY", "rename", from);
-		this.#add(source, target.inode);
-		this.#add(target, source.inode);
+		this.#put(source, target.inode);
+		this.#put(target, source.inode);
+		this.#record({ ...source, before: source.inode, after: target.inode }, { ...target, before: target.inode, after: source.inode });
 		for (const inode of [source.inode, target.inode]) inode.ctimeMs = this.nowMs();
 	}
 
@@ -297,6 +331,7 @@ export class ModelFiles extends Files {
 	chmod(file: FileName, mode: number): void {
 		const inode = this.#existing("chmod", file, true);
 		inode.mode = mode;
+		if (this.#isInside) this.#byPrograms.add(inode);
 		inode.ctimeMs = this.nowMs();
 	}
 
@@ -345,7 +380,16 @@ export class ModelFiles extends Files {
 	}
 
 	async makeDurable(files: readonly FileName[]): Promise<void> {
-		for (const file of files) this.#meet("makeDurable", textOf(file));
+		for (const file of files) this.#disk.sync(this.#existing("makeDurable", file, true));
+	}
+
+	async makeChangesDurable(names: readonly FileName[]): Promise<void> {
+		for (const name of names)
+			try {
+				this.#disk.sync(this.#existing("makeChangesDurable", name, true));
+			} catch (error) {
+				if (!isUnsyncable(error)) throw error;
+			}
 	}
 
 	async withAccessLists(): Promise<ReadonlySet<string>> {
@@ -369,11 +413,15 @@ export class ModelFiles extends Files {
 		const times = { atimeMs: now, mtimeMs: now, ctimeMs: now };
 		const owner = { uid: 0, gid: 0, links: 1 };
 		const content = Buffer.alloc(0);
-		return { ino: ++this.#inodes, dev, kind, mode, ...owner, ...times, content, entries: new Map(), parent: null, isMountPoint: false };
+		const parts = { content, entries: new Map(), parent: null, isMountPoint: false };
+		const inode: Inode = { ino: ++this.#inodes, dev, kind, mode, ...owner, ...times, ...parts };
+		this.#disk.add(inode);
+		return inode;
 	}
 
 	#setContent(inode: Inode, content: Buffer): void {
 		inode.content = content;
+		if (this.#isInside) this.#byPrograms.add(inode);
 		inode.mtimeMs = inode.ctimeMs = this.nowMs();
 	}
 
@@ -423,7 +471,19 @@ export class ModelFiles extends Files {
 		];
 	}
 
-	#add({ directory, name }: Place, inode: Inode): Inode {
+	#record(...changes: readonly NameChange[]): void {
+		this.#disk.record(...changes);
+		if (this.#isInside) for (const { directory } of changes) this.#byPrograms.add(directory);
+	}
+
+	/** Gives a new name. */
+	#add(place: Place, inode: Inode): Inode {
+		this.#put(place, inode);
+		this.#record({ ...place, name: place.name as string, before: null, after: inode });
+		return inode;
+	}
+
+	#put({ directory, name }: Place, inode: Inode): Inode {
 		if (directory.parent === null) throw fileError("ENOENT", "open", name ?? "");
 		directory.entries.set(name as string, inode);
 		directory.mtimeMs = directory.ctimeMs = this.nowMs();
@@ -434,6 +494,7 @@ export class ModelFiles extends Files {
 	#remove(syscall: string, name: string, place: Place): void {
 		if (place.inode === null || place.name === null) throw fileError("ENOENT", syscall, name);
 		place.directory.entries.delete(place.name);
+		this.#record({ ...place, name: place.name, before: place.inode, after: null });
 		place.directory.mtimeMs = place.directory.ctimeMs = this.nowMs();
 		this.#drop(place.inode);
 	}

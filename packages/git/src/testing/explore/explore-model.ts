@@ -11,8 +11,8 @@ export type Incoming = (typeof incomings)[number];
 export const faults = ["ENOSPC", "EIO", "EROFS", "EACCES"] as const;
 
 /**
- * An act of a program, `kill`, or a fault, before a call of the checkout: the calls of all its lives are counted through. `end` is after it. A
- * fault with `-on` stays until the checkout ends: each call that may meet it does.
+ * An act of a program, `kill`, `cut-N` or a fault, before a call of the checkout: the calls of all its lives are counted through. `end` is after it.
+ * `cut-N` is a power cut that leaves the Nth possibility (ModelDisk); programs have made durable what they wrote before. A fault with `-on` stays until the checkout ends: each call that may meet it does.
  */
 export interface Event {
 	readonly at: number | "end";
@@ -32,6 +32,9 @@ function faultOf(act: string): { readonly code: string; readonly stays: boolean 
 	return (faults as readonly string[]).includes(code) ? { code, stays: on === "on" } : null;
 }
 
+/** The possibility that a power cut leaves; null: it is another event. */
+const cutOf = (act: string): number | null => (act.startsWith("cut-") ? Number(act.slice(4)) : null);
+
 export interface Outcome {
 	readonly trace: Trace;
 	/** One line each. */
@@ -45,6 +48,9 @@ export interface Outcome {
 const file = (text: string, mode: Version["mode"] = "100644"): Version => ({ mode, content: Buffer.from(text) });
 const base = file("# Notes\n\n- the first line of all\n");
 const incoming = file("# Notes\n\n- the first line of all\n- incoming\n");
+
+/** A version of a commit. */
+const isOfCommits = (content: Buffer) => content.equals(base.content) || content.equals(incoming.content);
 
 interface Change {
 	readonly path: string;
@@ -89,6 +95,9 @@ export function parseTrace(text: string): Trace {
 	return { way: match[1] === undefined ? "exchange" : "link", incoming: change, events };
 }
 
+/** A checkout of one path has changed fewer names than half of this, whenever the power fails. */
+const mostPossibilities = 40;
+
 /** More kills than that are a loop. */
 const mostLives = 4;
 
@@ -100,11 +109,14 @@ export async function explore(trace: Trace): Promise<Outcome> {
 	for (const { path, before } of changes) if (before) checkout.put(path, before);
 	const programs = new Programs(files, changes.find(({ path }) => path === name)?.before?.content ?? null);
 	checkout.pass();
+	files.syncAll();
+	const hasCut = trace.events.some(({ act }) => cutOf(act) !== null);
 	const calls: string[] = [];
 	let done = 0;
 	let staying: string | null = null;
 	const performAll = (at: Event["at"]) => {
 		for (const goOn of programs.next.splice(0)) goOn();
+		if (hasCut) files.syncPrograms([root, `${root}/${directory}`]);
 		for (const event of trace.events) {
 			if (event.at !== at) continue;
 			if (event.act === "kill") {
@@ -117,7 +129,16 @@ export async function explore(trace: Trace): Promise<Outcome> {
 				if (fault.stays) staying = fault.code;
 				throw fileError(fault.code, calls.at(-1) ?? "");
 			}
+			const cut = cutOf(event.act);
+			if (cut !== null) {
+				if (!files.cutPower(cut)) continue;
+				done++;
+				programs.end();
+				if (at === "end") continue;
+				throw new Killed();
+			}
 			if (perform(programs, event.act)) done++;
+			if (hasCut) files.syncPrograms([root, `${root}/${directory}`]);
 		}
 	};
 	const entries = changes.map(({ path, before, after }) => ({ path, before: checkout.entryOf(before), after: checkout.entryOf(after) }));
@@ -149,7 +170,11 @@ export async function explore(trace: Trace): Promise<Outcome> {
 	problems.push(...unmarked(checkout, report));
 	performAll("end");
 	for (const goOn of [...programs.next.splice(0), ...programs.later.splice(0)]) goOn();
-	problems.push(...lost(checkout, programs, reports, mayBeEmpty), ...misplaced(checkout, programs, changes, report, codes.length > 0));
+	const how = { isFaulty: trace.events.some(({ act }) => faultOf(act)?.stays === true), isCut: hasCut };
+	problems.push(
+		...lost(checkout, programs, reports, { mayBeEmpty, isCut: hasCut }),
+		...misplaced(checkout, programs, changes, report, how),
+	);
 	return { trace, problems, calls, done };
 }
 
@@ -185,7 +210,12 @@ function unmarked(checkout: ModelCheckout, { placed }: CheckoutReport): string[]
 }
 
 /** Marks that are neither in the tree nor in a kept file that the next cycle looks at. */
-function lost(checkout: ModelCheckout, programs: Programs, reports: readonly CheckoutReport[], mayBeEmpty: boolean): string[] {
+function lost(
+	checkout: ModelCheckout,
+	programs: Programs,
+	reports: readonly CheckoutReport[],
+	{ mayBeEmpty, isCut }: { readonly mayBeEmpty: boolean; readonly isCut: boolean },
+): string[] {
 	const { files } = checkout;
 	const problems: string[] = [];
 	const found = new Set([...treeOf(checkout).values()].flatMap(marksIn));
@@ -196,9 +226,11 @@ function lost(checkout: ModelCheckout, programs: Programs, reports: readonly Che
 		if (stats === null || (stats.size === note.size && stats.mtimeMs === note.mtimeMs)) continue;
 		if (stats.isDirectory()) continue;
 		const content = stats.isFile() ? files.readUnseen(path) : files.readlink(path);
-		for (const mark of marksIn(content)) found.add(mark);
+		const marks = marksIn(content);
+		for (const mark of marks) found.add(mark);
 		// The acts of programs leave no empty file, except between two halves.
-		if (content.length === 0 && !mayBeEmpty) problems.push(`${path} counts as a write, and no program made it`);
+		const isTorn = isCut && marks.length === 0 && !isOfCommits(content);
+		if (content.length === 0 ? !mayBeEmpty : isTorn) problems.push(`${path} counts as a write, and no program made it`);
 	}
 	return [
 		...problems,
@@ -212,7 +244,7 @@ function misplaced(
 	programs: Programs,
 	changes: readonly Change[],
 	report: CheckoutReport,
-	isFaulty: boolean,
+	{ isFaulty, isCut }: { readonly isFaulty: boolean; readonly isCut: boolean },
 ): string[] {
 	const problems: string[] = [];
 	const spared = new Set<string>([...report.rescued, ...report.held.map(({ path }) => path)]);
@@ -231,9 +263,11 @@ function misplaced(
 	const live = files.lstatIfThere(`${root}/${name}`);
 	// Of two files that are made at one path, one mode stays.
 	const isMade = changes.some(({ path, before }) => path === name && before === null);
-	// A fault may come between the write of a mode and our look at it.
+	// With a fault that stays, nothing can be set.
 	if (programs.isExecutable && !isMade && !isFaulty && live?.isFile() && (live.mode & 0o100) === 0) problems.push("it is not executable");
-	for (const left of treeNames(files, root)) if (/robust-sync-new|\/staging\/./.test(left)) problems.push(`${left} is left behind`);
+	// After a power cut the next start removes what is staged.
+	const leftover = isCut ? /robust-sync-new/ : /robust-sync-new|\/staging\/./;
+	for (const left of treeNames(files, root)) if (leftover.test(left)) problems.push(`${left} is left behind`);
 	return problems;
 }
 
@@ -245,7 +279,8 @@ function treeNames(files: ModelCheckout["files"], above: string): string[] {
 }
 
 /** Calls before which acts of programs make no difference: those on our own staged files. */
-const isOurs = (call: string) => /^(?:close|fsync|makeDurable)\b|^\w+ \/w\/sync\/(?:staging|versions)(?:\/\S*)?$/.test(call);
+const isOurs = (call: string) =>
+	/^(?:close|fsync|makeDurable|makeChangesDurable)\b|^\w+ \/w\/sync\/(?:staging|versions)(?:\/\S*)?$/.test(call);
 /** Calls that change something: a kill before another one is as one before these. */
 const isChange = (call: string) => /^(?:mkdir|rmdir|unlink|rename|link|symlink|exchange|write|utimes|chmod|open \S*staging)\b/.test(call);
 
@@ -265,7 +300,7 @@ export function oneMore({ trace, calls }: Outcome): Trace[] {
 
 /** Calls that may find no room, or a read-only file system. */
 const isWrite = (call: string) =>
-	isChange(call) || /^(?:open \S*(?:\.robust-sync-new|backups)|copy|chmod|lchown|fsync|makeDurable)\b/.test(call);
+	isChange(call) || /^(?:open \S*(?:\.robust-sync-new|backups)|copy|chmod|lchown|fsync|makeDurable|makeChangesDurable)\b/.test(call);
 /** A descriptor is closed in any case, and of its name no file system knows. */
 const mayFail = (call: string) => !/^close\b/.test(call);
 
@@ -282,5 +317,19 @@ export function withFault({ trace, calls }: Outcome): Trace[] {
 			.filter((code) => mayMeet(code, call))
 			.flatMap((code) => [code, `${code}-on`])
 			.map((act) => ({ ...trace, events: [...trace.events, { at, act }].sort((a, b) => order(a) - order(b)) })),
+	);
+}
+
+/** Calls after which another state is on disk. */
+const changesDisk = (call: string) => isWrite(call) || /^(?:fsync|makeDurable|makeChangesDurable|lchown)\b/.test(call);
+
+/** All traces with a power cut at one call, or after the checkout; each possibility of it that there may be. */
+export function withCut({ trace, calls }: Outcome): Trace[] {
+	const at: Event["at"][] = [...calls.entries()].flatMap(([index, call]) => (changesDisk(call) ? [index] : []));
+	return [...at, "end" as const].flatMap((step) =>
+		Array.from({ length: mostPossibilities }, (_, number) => ({
+			...trace,
+			events: [...trace.events, { at: step, act: `cut-${number}` }].sort((a, b) => order(a) - order(b)),
+		})),
 	);
 }

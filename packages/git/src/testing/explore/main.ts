@@ -1,12 +1,12 @@
 import { parseArgs } from "node:util";
 import { printFailed, printSteps, runExplorer } from "@robust-sync/system/testing/explorer-command";
-import { explore, type Outcome, oneMore, parseTrace, traceText, withFault } from "./explore-model.ts";
-import { eachFault, eachPair, eachSingle } from "./schedules.ts";
+import { explore, type Outcome, oneMore, parseTrace, traceText, withCut, withFault } from "./explore-model.ts";
+import { eachCut, eachFault, eachPair, eachSingle } from "./schedules.ts";
 
 // `npm run explore -- --model`: the checkout alone, on a file system in memory (docs/design/concurrent-writes.md).
 
 const usage = `usage: npm run explore -- --model [--pairs N] [--seed N] [--stop] [--only "TRACE"]
-  --pairs  the number of traces with two acts, and of those with an act and a fault, chosen by --seed (default 20,000 and 1), after all with one
+  --pairs  the number of traces with two acts, with an act and a fault, and with an act and a power cut, chosen by --seed (default 20,000 and 1), after all with one
   --stop   ends at the first failing trace
   --only   runs one trace, as it was printed, and shows its calls
 `;
@@ -46,7 +46,8 @@ async function main(values: ReturnType<typeof parse>): Promise<number> {
 	const isOver = () => values.stop && bad > 0;
 	await eachSingle(["exchange", "link"], report, isOver);
 	if (!isOver()) await eachFault(["exchange", "link"], report);
-	for (const second of [oneMore, withFault]) if (!isOver()) await eachPair(pairs, seed, report, isOver, second);
+	if (!isOver()) await eachCut(["exchange", "link"], report);
+	for (const second of [oneMore, withFault, withCut]) if (!isOver()) await eachPair(pairs, seed, report, isOver, second);
 	process.stdout.write(`${count} traces, ${bad} failed\n`);
 	return bad > 0 ? 1 : 0;
 }

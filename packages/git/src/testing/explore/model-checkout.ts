@@ -39,7 +39,7 @@ export class ModelCheckout {
 	constructor(canExchange: boolean) {
 		this.#canExchange = canExchange;
 		this.files.nowMs = () => this.#nowMs;
-		this.files.makeTree(root);
+		this.files.makeTree(own);
 	}
 
 	/** A version as a tree's entry. */

@@ -34,6 +34,7 @@ export class Programs {
 	/** Files that programs have removed or replaced. */
 	readonly #removed = new Set<number>();
 	#count = 0;
+	#isEnded = false;
 
 	constructor(files: Files, base: Buffer | null) {
 		this.files = files;
@@ -112,8 +113,16 @@ export class Programs {
 		if (this.#removed.has(this.files.stat(open).ino)) this.destroys(content);
 	}
 
+	/** The machine has stopped: no program goes on, and what they were about to write is lost. */
+	end(): void {
+		if (this.next.length > 0) for (const mark of this.needs.keys()) this.needs.set(mark, "free");
+		this.next = [];
+		this.later.length = 0;
+		this.#isEnded = true;
+	}
+
 	openedBefore(): number {
-		if (this.#old === null) throw impossible();
+		if (this.#old === null || this.#isEnded) throw impossible();
 		return this.#old;
 	}
 }
@@ -172,6 +181,7 @@ export const acts: Readonly<Record<string, (programs: Programs) => void>> = {
 			}
 		});
 	},
+	"link-beside": (programs) => programs.files.link(file, `${file}.other`),
 	"rename-away": (programs) => {
 		programs.files.rename(file, `${file}.away`);
 		programs.isReset = true;

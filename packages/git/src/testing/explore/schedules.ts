@@ -1,4 +1,4 @@
-import { explore, incomings, type Outcome, oneMore, type Trace, withFault } from "./explore-model.ts";
+import { explore, incomings, type Outcome, oneMore, type Trace, withCut, withFault } from "./explore-model.ts";
 
 type Report = (outcome: Outcome) => void;
 
@@ -52,4 +52,13 @@ export async function eachPair(
 /** Every trace with one fault at each call of a checkout, once or until it ends. */
 export async function eachFault(ways: readonly Trace["way"][], report: Report): Promise<void> {
 	for (const trace of plain(ways)) for (const next of withFault(await explore(trace))) report(await explore(next));
+}
+
+/** Every power cut at each call of a checkout, with each possibility of what it leaves. */
+export async function eachCut(ways: readonly Trace["way"][], report: Report): Promise<void> {
+	for (const trace of plain(ways))
+		for (const next of withCut(await explore(trace))) {
+			const outcome = await explore(next);
+			if (outcome.done > 0) report(outcome);
+		}
 }
