@@ -109,6 +109,29 @@ describe("forget", () => {
 		expect(world.git(hub(), "log", "-p", "main")).not.toContain(value);
 	});
 
+	test("forget: the hub is restored from a backup → not followed, and cleaned again", async () => {
+		const [helios, chad] = await leakedPair();
+		world.git(".", "clone", "-q", "--mirror", hub(), "backup.git");
+		helios.write("later.md", "later\n");
+		await helios.once();
+		await chad.once();
+		expect((await helios.run(["--forget-value", fileOfValue()])).code).toBe(0);
+		await chad.once();
+		world.git("backup.git", "push", "-q", "--force", hub(), "main:main");
+		chad.write("own.md", "chad\n");
+		const old = world.git(hub(), "rev-parse", "main");
+		// Twice: the second cycle knows the tip.
+		for (const node of [chad, helios, chad]) expect((await node.failure()).code).toBe("FORGOTTEN_RETURNED");
+		expect(world.git(hub(), "rev-parse", "main")).toBe(old);
+		for (const node of [chad, helios]) expect(objects(node.path(".git"))).not.toContain(value);
+		expect((await chad.run(["--forget"])).code).toBe(0);
+		await helios.once();
+		await chad.once();
+		expect(chad.git("rev-parse", "main")).toBe(helios.git("rev-parse", "main"));
+		for (const place of [helios.path(".git"), chad.path(".git"), hub()]) expect(objects(place)).not.toContain(value);
+		expect([helios.read("own.md"), chad.read("later.md")]).toEqual(["chad\n", "later\n"]);
+	});
+
 	test("forget: with another key, which is corrected → no refused map stays reported", async () => {
 		const [helios, chad] = await leakedPair();
 		const other = { env: { HEARTBEAT_KEY: "a key of another fleet" } };

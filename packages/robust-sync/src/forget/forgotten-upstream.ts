@@ -89,8 +89,10 @@ async function withoutForgotten(context: CycleContext, upstream: Upstream): Prom
 		memory.forget.examined = tip;
 		return plain({ ...upstream, rewritten: upstream.rewritten && !(fresh.length > 0) });
 	}
+	// Only a map that is new here comes with a new history: a branch that was put back by someone else (a hub's backup) lacks commits, too.
+	const isNew = !maps.every(isApplied);
 	try {
-		const { commits } = await applyForget(context, maps, { tip, before: upstream.before });
+		const { commits } = await applyForget(context, maps, { tip, before: isNew ? upstream.before : null });
 		const clean = commits.get(tip) ?? tip;
 		const returned = clean === tip ? null : { tip, clean };
 		writeForgetState(paths, { ...readForgetState(paths), returned });
@@ -100,6 +102,8 @@ async function withoutForgotten(context: CycleContext, upstream: Upstream): Prom
 	} catch (error) {
 		if (!(error instanceof ForgetRefusedError)) throw error;
 		log.warn(`a map of what to forget is not applied: ${error.message}`);
+		// What this node has forgotten is not taken in again.
+		if (!isNew) throw hubHasIt(config.syncRemote);
 		const path = ".robust-sync/forget";
 		memory.forget.refused = [...refused, { path, reason: error.message }];
 		memory.forget.examined = tip;
