@@ -82,14 +82,16 @@ export class World extends Scratch {
 		return found;
 	}
 
-	/** One cycle of a node, as in its daemon. */
-	async cycle(name: "here" | "there"): Promise<CycleResult> {
+	/** One cycle of a node, as in its daemon. @param process another process of the node, which has its own memory: `once` for one that ends after it */
+	async cycle(name: "here" | "there", process: "daemon" | "other" | "once" = "daemon"): Promise<CycleResult> {
 		this.#top = null;
-		const known = this.#memories.get(name);
-		const memory = known ?? newMemory(new WorkspacePaths(this.path(name)), true, this.#clock);
-		this.#memories.set(name, memory);
-		const repository = this.#repositories.get(name) ?? (await this.open(name));
-		this.#repositories.set(name, repository);
+		const key = process === "daemon" ? name : `${name} ${process}`;
+		const isOnce = process === "once";
+		const known = isOnce ? undefined : this.#memories.get(key);
+		const memory = known ?? newMemory(new WorkspacePaths(this.path(name)), !isOnce, this.#clock);
+		const repository = (isOnce ? undefined : this.#repositories.get(key)) ?? (await this.open(name));
+		this.#memories.set(key, memory);
+		this.#repositories.set(key, repository);
 		const config = parseConfig({ NODE_NAME: name, GUARD: "0", SYNC_SECRETS: "off", SYNC_PUSH_INTERVAL: "0" });
 		const now = () => Date.now() + this.aheadMs + this.stepMs - this.#stoppedForMs();
 		return await runCycle(await cycleContext(this, name, { memory, repository, config, log: silent, now }));
@@ -112,10 +114,11 @@ export class World extends Scratch {
 		return { isNow, goOn };
 	}
 
-	/** The process of a node was killed, and a new one begins. */
+	/** The daemon of a node was killed, and a new one begins. */
 	restart(name: "here" | "there"): void {
 		const memory = newMemory(new WorkspacePaths(this.path(name)), true, this.#clock);
 		this.#memories.set(name, { ...memory, branch: "main", lastBranch: "main", resumed: true });
+		this.#repositories.delete(name);
 	}
 
 	/** Cycles until nothing more happens. @returns the faults: the nodes must converge */

@@ -1,0 +1,13 @@
+import { expect, test } from "@jest/globals";
+import { type Turn, takeTurns } from "./explore/turns.ts";
+
+const turnsOf = (text: string) => [...text] as Turn[];
+
+test.each([
+	// An agent wrote from before what --once had checked out, and what the daemon had.
+	"kpopdwod",
+	// A worker of before carried on after a force push of an older commit, and a deletion.
+	"kpexfpdwed",
+])("turns: %s → no key and no deletion is taken back", async (text) => {
+	expect(await takeTurns(turnsOf(text))).toEqual([]);
+});
