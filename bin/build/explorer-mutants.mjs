@@ -145,6 +145,12 @@ export const explorerMutants = {
 		find: "if (now.mtimeMs !== found.mtimeMs) note.mtimeMs = unseenMs;",
 		replacement: "",
 	},
+	"link-of-a-placed-file-is-another-program's": {
+		trace: "notes pair c14=open-append c18=over-other",
+		file: takenFiles,
+		find: "this.#sites.placedNow.has(String(stats.ino)) ? 2 : 1",
+		replacement: "1",
+	},
 	"taken-away-without-a-look": {
 		trace: "notes delete c*=append",
 		file: placeFile,

@@ -26,6 +26,8 @@ export class Sites {
 	readonly staging: Staging;
 	readonly backup: BackupDirectory;
 	readonly stores: MountStores;
+	/** The inodes of files that this checkout has placed, and that have a link in `versions`: until its end they have one in the staging directory, too. */
+	readonly placedNow = new Set<string>();
 	readonly #repository: Repository;
 	readonly #objects: ObjectStore;
 	readonly #backupName: string;

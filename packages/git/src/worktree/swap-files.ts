@@ -158,6 +158,7 @@ export class Swapper {
 
 	/** Records a placed file. */
 	notePlaced(name: GitPath, mode: string | undefined, oid: Oid, version: PlacedVersion | null): void {
+		if (version) this.#sites.placedNow.add(version.ino);
 		if (version && mode !== undefined) this.#placed.set(name, { mode, oid, version });
 		else this.#placed.delete(name);
 	}

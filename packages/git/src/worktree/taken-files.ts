@@ -165,7 +165,10 @@ export class TakenFiles {
 
 	/** Copies a file that has other hard links: later writes through those names do not concern this path. @returns the stats of the file in the backup */
 	#cutHardLinks(name: GitPath, file: Buffer, stats: FileStats): FileStats {
-		if (!stats.isFile() || stats.nlink === 1 || (stats.nlink === 2 && this.#placedVersions?.has(file) === true)) return stats;
+		if (!stats.isFile() || stats.nlink === 1) return stats;
+		// A program may have moved a file here that we have just placed elsewhere. It may also have it open: a copy would not get what it writes.
+		const own = this.#sites.placedNow.has(String(stats.ino)) ? 2 : 1;
+		if (stats.nlink === 1 + own && this.#placedVersions?.has(file) === true) return stats;
 		// Whole or not at all: in the backup, part of it would be a program's write.
 		const copy = this.#sites.of(name).staging.nextFile();
 		this.#files.copy(file, copy, true);

@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
+import { diskFiles } from "@robust-sync/system/disk-files";
 import { appended, tokensIn, withoutToken, withToken } from "./contents.ts";
 import type { Need, Subject } from "./subject.ts";
 
@@ -143,6 +144,7 @@ export const acts: Readonly<Record<string, (subject: Subject) => void>> = {
 		const descriptor = open(subject, "w");
 		subject.date(descriptor);
 		subject.next.push(() => {
+			subject.destroys(content, diskFiles.readUnseen(`/proc/self/fd/${descriptor}`));
 			if (subject.removed.has(fs.fstatSync(descriptor).ino)) subject.destroys(null, content);
 			write(subject, descriptor, content);
 		});
@@ -254,9 +256,10 @@ export function act(subject: Subject, name: string): boolean {
 	try {
 		if (isDirectory(subject.file)) throw new Error("a directory is there");
 		const inode = inodeOf(subject.file);
+		const isEmpty = inode === undefined || subject.peek()?.length === 0;
 		acts[name]?.(subject);
-		// Another program has removed it in order to write it again: a file that is made meanwhile has nothing of it.
-		if (inode === undefined && name !== "directory-gone" && inodeOf(subject.file) !== undefined)
+		// Another program has removed or emptied it in order to write it again: what is written meanwhile has nothing of it.
+		if (isEmpty && !unwritten.has(name) && name !== "directory-gone" && inodeOf(subject.file) !== undefined)
 			for (const [token, need] of before) if (need === "tree") subject.needs.set(token, "kept");
 		if (inode !== undefined && !moving.has(name) && (name === "directory-gone" || inodeOf(subject.file) !== inode))
 			subject.removed.add(inode);

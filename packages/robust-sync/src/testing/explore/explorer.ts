@@ -137,6 +137,8 @@ export class Batch {
 	#afterCycle(experiments: readonly Experiment[], step: string, what: string): void {
 		const isLast = !step.startsWith("f");
 		for (const experiment of experiments) {
+			const { next, later } = experiment.subject;
+			if (next.length + later.length > 0 && performance.now() - this.#begunAt > surelyRecentMs) experiment.isSlow = true;
 			experiment.flush(isLast);
 			this.#perform(experiment, experiment.meet(step, what));
 			experiment.flush(isLast);

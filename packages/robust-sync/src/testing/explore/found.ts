@@ -40,4 +40,7 @@ export const failuresFound: readonly string[] = [
 	// A late write was merged, and a write from the version before both came right before the swap for that merge: its base was the version between.
 	"notes change c8=patch-old c30=rename-stale",
 	"json change-twice fc8=drop-newest fc36=rewrite-stale",
+	// A program renamed a file that was just placed over one that was about to be replaced, and had it open: the kept file was a copy of it.
+	"notes pair c14=open-append c18=over-other",
+	"notes pair c20=open-append c22=swap-other",
 ];
