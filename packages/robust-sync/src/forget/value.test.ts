@@ -9,13 +9,20 @@ const other = "ba9876543210";
 const value = fc.oneof(
 	fc.string({ minLength: 8, maxLength: 40, unit: "grapheme" }).map((text) => Buffer.from(text)),
 	fc.uint8Array({ minLength: 8, maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
-	fc.constantFrom("aaaaaaab", 'quote"and\\slash', "-----BEGIN KEY-----\nabc\ndef\n-----END KEY-----").map((text) => Buffer.from(text)),
+	fc
+		.constantFrom("aaaaaaab", 'quote"and\\slash', "-----BEGIN KEY-----\nabc\ndef\n-----END KEY-----", 'it\'s \\ 5 "%41" & <b>\r\n')
+		.map((text) => Buffer.from(text)),
 );
 const text = fc.string({ maxLength: 30, unit: "grapheme" }).map((one) => Buffer.from(one));
 
+const allForms = (secret: Buffer) => {
+	const { written, nested } = formsOf(secret, id);
+	return [...written.values(), ...nested.values()];
+};
+
 /** A content with a value in some of its forms, between texts. */
-const content = fc.tuple(value, fc.array(fc.tuple(text, fc.nat({ max: 7 })), { maxLength: 6 }), text).map(([secret, parts, end]) => {
-	const forms = [...formsOf(secret, id).written.values()];
+const content = fc.tuple(value, fc.array(fc.tuple(text, fc.nat({ max: 20 })), { maxLength: 6 }), text).map(([secret, parts, end]) => {
+	const forms = allForms(secret);
 	return {
 		secret,
 		content: Buffer.concat([...parts.flatMap(([before, kind]) => [before, forms[kind % forms.length]?.value ?? secret]), end]),
@@ -38,8 +45,8 @@ describe("forget", () => {
 
 	test("value: one form in a content → derived from the pair", () => {
 		fc.assert(
-			fc.property(value, fc.array(text, { minLength: 2, maxLength: 6 }), fc.nat({ max: 7 }), (secret, parts, kind) => {
-				const forms = [...formsOf(secret, id).written.values()];
+			fc.property(value, fc.array(text, { minLength: 2, maxLength: 6 }), fc.nat({ max: 20 }), (secret, parts, kind) => {
+				const forms = allForms(secret);
 				const written = forms[kind % forms.length]?.value ?? secret;
 				const before = Buffer.concat(parts.flatMap((part, index) => (index === 0 ? [part] : [written, part])));
 				const after = withoutValue(before, formsOf(secret, id));
@@ -50,6 +57,36 @@ describe("forget", () => {
 			}),
 			{ numRuns: 200 },
 		);
+	});
+
+	const inJson = (one: string, times: number): string => (times === 0 ? one : inJson(JSON.stringify(one).slice(1, -1), times - 1));
+	const inMarkup = (one: string) => one.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+	test.each<[string, (one: string) => string]>([
+		["JSON in JSON", (one) => inJson(one, 2)],
+		["JSON in JSON in JSON", (one) => inJson(one, 3)],
+		["JSON in HTML", (one) => inMarkup(inJson(one, 1))],
+		["HTML in JSON", (one) => inJson(inMarkup(one), 1)],
+		["HTML in HTML", (one) => inMarkup(inMarkup(one))],
+		["JSON in an address", (one) => encodeURIComponent(inJson(one, 1))],
+		["an address in an address", (one) => encodeURIComponent(encodeURIComponent(one))],
+		["quotes doubled", (one) => one.replaceAll("'", "''")],
+		["double quotes doubled", (one) => one.replaceAll('"', '""')],
+		["quotes of a shell", (one) => one.replaceAll("'", "'\\''")],
+		["CR LF for LF", (one) => one.replaceAll("\n", "\r\n")],
+	])("value: %s → replaced, derived from the pair", (_name, write) => {
+		for (const secret of [
+			"ab\\cd\\ef12345",
+			'ab\\cd"ef12345',
+			"it's \"5'6\" & <b>",
+			"-----BEGIN KEY-----\nab/+c\n-----END KEY-----",
+			"pa%41ss=w/o+rd",
+		]) {
+			const written = write(secret);
+			const before = Buffer.from(`{"x": "${written}", "y": 1}\n${written}\n`);
+			const after = withoutValues(before, new Map([[id, Buffer.from(secret)]]));
+			expect(after.toString()).toMatch(new RegExp(`^\\{"x": "forgotten-[a-z]${id}", "y": 1\\}\\nforgotten-[a-z]${id}\\n$`));
+			expect(valuesBetween(before, after, [id])).toEqual(new Map([[id, Buffer.from(secret)]]));
+		}
 	});
 
 	test.each([

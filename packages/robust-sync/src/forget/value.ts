@@ -17,6 +17,7 @@ import {
 	markKinds,
 	minValueBytes,
 	nameOf,
+	nestedKinds,
 	placeholderFor,
 	placeholderOf,
 } from "./value-kinds.ts";
@@ -34,11 +35,15 @@ export interface Forms {
 	/** A content without any of these, one character a byte, does not have the value. */
 	readonly needles: readonly string[];
 	readonly written: ReadonlyMap<Kind, Form>;
+	/** The same, searched in what the others leave. */
+	readonly nested: ReadonlyMap<Kind, Form>;
 	/** What is also searched in the forms that have escapes; null: it is no text. */
 	readonly escaped: Buffer | null;
 	/** null: the value has lines of its own. */
 	readonly broken: BrokenForm | null;
 }
+
+const isNested = (kind: Kind): boolean => (nestedKinds as readonly Kind[]).includes(kind);
 
 const maxTries = 10_000;
 /** Of a place with escapes, at most this many lengths are tried. */
@@ -51,8 +56,9 @@ const toText = (value: Buffer) => (isUtf8(value) ? value.toString("utf8") : null
 /** All forms of a value that differ. @param id of the forgetting: 12 hexadecimal digits; default: none, for a search */
 export function formsOf(value: Buffer, id = "0".repeat(12)): Forms {
 	const written = new Map<Kind, Form>([["a", { value, placeholder: placeholderOf(id, "a") }]]);
+	const nested = new Map<Kind, Form>();
 	const text = toText(value);
-	for (const kind of text === null || text.includes("\0") ? [] : kinds) {
+	for (const kind of text === null || text.includes("\0") ? [] : [...kinds, ...nestedKinds]) {
 		if (kind === "a") continue;
 		let encoded: Buffer;
 		try {
@@ -61,13 +67,13 @@ export function formsOf(value: Buffer, id = "0".repeat(12)): Forms {
 			// Half a pair of UTF-16 has no address; not all characters are in Latin-1.
 			continue;
 		}
-		if (![...written.values()].some((form) => form.value.equals(encoded)))
-			written.set(kind, { value: encoded, placeholder: placeholderOf(id, kind) });
+		if ([...written.values(), ...nested.values()].some((form) => form.value.equals(encoded))) continue;
+		(isNested(kind) ? nested : written).set(kind, { value: encoded, placeholder: placeholderOf(id, kind) });
 	}
 	const broken = brokenForm(value, placeholderOf(id, brokenKind));
-	const needles = [...[...written.values()].map((form) => form.value), ...(broken?.parts ?? [])];
+	const needles = [...[...written.values(), ...nested.values()].map((form) => form.value), ...(broken?.parts ?? [])];
 	const escaped = text === null ? null : value;
-	return { id, written, escaped, broken, needles: needles.map((needle) => needle.toString("latin1")) };
+	return { id, written, nested, escaped, broken, needles: needles.map((needle) => needle.toString("latin1")) };
 }
 
 /** In a short content, one search in a string takes a fifth of the time of one in bytes. */
@@ -85,7 +91,8 @@ function mayHold(content: Buffer, { needles, escaped }: Forms): boolean {
 export function holds(content: Buffer, forms: Forms): boolean {
 	if (!mayHold(content, forms)) return false;
 	return (
-		isWritten(content, forms) ||
+		isWritten(content, forms.written) ||
+		isWritten(content, forms.nested) ||
 		(forms.escaped !== null && hasEscaped(content, forms.escaped)) ||
 		(forms.broken !== null && brokenPlaces(content, forms.broken).length > 0) ||
 		isOnPages(content, forms)
@@ -94,12 +101,12 @@ export function holds(content: Buffer, forms: Forms): boolean {
 
 /** Whether an SQLite database has the value in parts, on several pages. */
 function isOnPages(content: Buffer, forms: Forms): boolean {
-	for (const chain of chainsOf(content)) if (isWritten(joined(content, chain), forms)) return true;
+	for (const chain of chainsOf(content)) if (isWritten(joined(content, chain), forms.written)) return true;
 	return false;
 }
 
-function isWritten(content: Buffer, { written }: Forms): boolean {
-	for (const { value } of written.values()) if (content.includes(value)) return true;
+function isWritten(content: Buffer, forms: ReadonlyMap<Kind, Form>): boolean {
+	for (const { value } of forms.values()) if (content.includes(value)) return true;
 	return false;
 }
 
@@ -127,19 +134,20 @@ export function withoutValue(content: Buffer, forms: Forms, keepsLength?: boolea
 	if (!holds(content, forms)) return content;
 	const isFixed = keepsLength ?? hasFixedPlaces(content);
 	const { id, escaped } = forms;
-	const plain = withoutWritten(content, forms, isFixed);
+	const plain = withoutWritten(content, id, forms.written, isFixed);
 	const inPlace = (kind: EscapedKind, bytes: number) => (isFixed ? placeholderFor(id, kind, bytes) : placeholderOf(id, kind));
 	const cleaned = escaped === null ? plain : withoutEscaped(plain, escaped, inPlace);
 	const sized = isFixed ? (bytes: number) => placeholderFor(id, brokenKind, bytes) : undefined;
 	const unbroken = forms.broken === null ? cleaned : withoutBroken(cleaned, forms.broken, sized);
-	return isFixed ? withoutPages(unbroken, forms) : unbroken;
+	const unnested = forms.nested.size > 0 ? withoutWritten(unbroken, id, forms.nested, isFixed) : unbroken;
+	return isFixed ? withoutPages(unnested, forms) : unnested;
 }
 
 function withoutPages(content: Buffer, forms: Forms): Buffer {
 	let cleaned: Buffer | null = null;
 	for (const chain of chainsOf(content)) {
 		const whole = joined(cleaned ?? content, chain);
-		const wholeCleaned = withoutWritten(whole, forms, true);
+		const wholeCleaned = withoutWritten(whole, forms.id, forms.written, true);
 		if (wholeCleaned === whole) continue;
 		cleaned ??= Buffer.from(content);
 		putJoined(cleaned, chain, wholeCleaned);
@@ -147,7 +155,7 @@ function withoutPages(content: Buffer, forms: Forms): Buffer {
 	return cleaned ?? content;
 }
 
-function withoutWritten(content: Buffer, { id, written }: Forms, isFixed: boolean): Buffer {
+function withoutWritten(content: Buffer, id: string, written: ReadonlyMap<Kind, Form>, isFixed: boolean): Buffer {
 	const next = [...written].map(([kind, form]) => ({ kind, form, at: content.indexOf(form.value) })).filter(({ at }) => at >= 0);
 	if (next.length === 0) return content;
 	const parts: Buffer[] = [];
