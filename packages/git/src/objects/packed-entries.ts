@@ -58,7 +58,7 @@ class PackedEntries {
 	}
 }
 
-/** A growing list of changes in columns: 90 to 110 bytes each with paths of 40 bytes, where objects take 250. */
+/** A growing list of changes in columns: an added path of 27 bytes takes 78 bytes in all, where objects and texts took 203. */
 export class PackedChanges {
 	readonly #paths = new PackedPaths();
 	readonly #before = new PackedEntries();

@@ -44,13 +44,13 @@ export interface TreeChange {
 	readonly after: TreeEntry | null;
 }
 
-/** With more trees than this, git is faster. */
-const fewTrees = 64;
+/** With more trees than this, git is faster. More changes than this are held in columns, as they arrive from git. */
+const [fewTrees, fewChanges] = [64, 4_096];
 const canonicalModes: ReadonlySet<string> = new Set(["40000", "100644", "100755", "120000", "160000"]);
 
 /**
  * What changed from a tree or commit to another one, in git's order, without a process.
- * @returns null: a tree that is needed is packed or damaged, or there are too many
+ * @returns null: a tree that is needed is packed or damaged, or there are too many trees or changes
  */
 export function diffLooseTrees(repository: Repository, before: Oid, after: Oid): TreeChange[] | null {
 	const changes: TreeChange[] = [];
@@ -75,7 +75,8 @@ export function diffLooseTrees(repository: Repository, before: Oid, after: Oid):
 				continue;
 			}
 			const name = gitPathIfAllowed(above + key);
-			if (name !== null) changes.push({ path: name, before: was && printed(was), after: is && printed(is) });
+			if (name === null) continue;
+			if (changes.push({ path: name, before: was && printed(was), after: is && printed(is) }) > fewChanges) return false;
 		}
 		return true;
 	};
