@@ -1,5 +1,6 @@
 import {
 	blobOid,
+	countTreeFiles,
 	diffTrees,
 	type GitPath,
 	gitPathIfAllowed,
@@ -285,11 +286,12 @@ export async function findLoss(repository: Repository, question: LossQuestion): 
 	const isBelowAny = (name: GitPath) => mounts.some((mount) => name.startsWith(`${mount}/`));
 	const isSmall = changes.length < wholeTreeFiles && !changes.some(({ path: name, after }) => after === null && isBelowAny(name));
 	if (isSmall) return null;
-	const before = await readTreeWhole(repository, clean.from);
-	const tracked = [...before.values()].filter(isBlob).length;
+	const tracked = await countTreeFiles(repository, clean.from);
 	// No content can turn such a small change into a loss.
 	if (mounts.length === 0 && kindOf(changes.length, tracked, limits) === null) return null;
 	const lost = await lostFiles(repository, clean, among(question.changes ?? (await diffTrees(repository, clean.from, clean.to))));
+	// A workspace may have a million files, and mostly it has no mount point.
+	const before = mounts.length === 0 ? new Map<GitPath, TreeEntry>() : await readTreeWhole(repository, clean.from);
 	const emptied = emptiedMounts(mounts, before, lost);
 	const net = kindOf(lost.length, tracked, limits);
 	if (net === null && emptied.length === 0) return null;

@@ -7,6 +7,7 @@ import { gitPathFromText } from "../paths/git-path.ts";
 import type { Repository } from "../process/repository.ts";
 import { diffTrees } from "./diff.ts";
 import { withObjectReader } from "./object-reader.ts";
+import { countTreeFiles, readTreeWhole } from "./tree-paths.ts";
 
 // Lists of thousands of paths and objects pass in pieces. A record at the border of two pieces must not be lost.
 
@@ -81,4 +82,14 @@ test("index: thousands of entries while another git holds the lock → all are w
 		...changes.map(({ path, after }) => ({ path, entry: after })),
 	]);
 	expect(scratch.git("w", "write-tree").trim()).toBe(scratch.git("w", "rev-parse", "main^{tree}").trim());
+});
+
+test("tree: thousands of odd names and a submodule → files counted without it", async () => {
+	const [, after = ""] = commits;
+	scratch.git("w", "read-tree", after);
+	scratch.git("w", "update-index", "--add", "--cacheinfo", `160000,${after},module`);
+	const tree = scratch.git("w", "write-tree").trim();
+	const names = scratch.git("w", "ls-tree", "-r", "-z", "--name-only", after).split("\0").filter(Boolean);
+	expect(await countTreeFiles(repository, tree)).toBe(names.length);
+	expect((await readTreeWhole(repository, tree)).size).toBe(names.length + 1);
 });

@@ -1,5 +1,6 @@
 import type { Items } from "@robust-sync/system/items";
 import { displayPath, type GitPath, gitPathIfAllowed, isGitPath, splitRecords, withoutSlash } from "../paths/git-path.ts";
+import { nulRecords } from "../process/nul-records.ts";
 import type { Oid, Repository } from "../process/repository.ts";
 import type { TreeEntry } from "./merge-tree.ts";
 
@@ -11,6 +12,19 @@ export function isArgument(name: GitPath): boolean {
 /** All that a clean commit or tree has, files and submodules. @throws GitError */
 export async function readTreeWhole(repository: Repository, tree: Oid): Promise<Map<GitPath, TreeEntry>> {
 	return await listTree(repository, ["-r", "--end-of-options", tree]);
+}
+
+/** The second digit of a submodule's mode, 160000, and of no other. */
+const submoduleDigit = 0x36;
+
+/** The number of files that a clean commit or tree has, without submodules. Of a million none is in memory. @throws GitError */
+export async function countTreeFiles(repository: Repository, tree: Oid): Promise<number> {
+	let count = 0;
+	const { onOutput } = nulRecords((record) => {
+		if (record[1] !== submoduleDigit) count++;
+	});
+	await repository.run(["ls-tree", "-r", "-z", "--full-tree", "--end-of-options", tree], { onOutput });
+	return count;
 }
 
 async function listTree(repository: Repository, args: readonly string[]): Promise<Map<GitPath, TreeEntry>> {

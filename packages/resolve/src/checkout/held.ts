@@ -157,13 +157,15 @@ export class Holder {
 		if (!isPossibleLoss(limits, changes.length, deleted, entries === null ? null : entries - deleted)) return null;
 		// The removal of an excluded path removes no file here.
 		const own = changes.filter(({ path: name }) => this.#local.get(name)?.reason !== "excluded");
+		// The change of a held path is not that between the commits.
+		const isDifference = this.#before.paths.size === 0;
 		return await findLoss(this.#repository, {
 			from,
 			to,
 			limits,
 			isOwn: isOwnPath,
 			...(this.#contents ? { contents: this.#contents } : {}),
-			...(own.length < changes.length ? { changes: own } : {}),
+			...(own.length < changes.length || isDifference ? { changes: own } : {}),
 		});
 	}
 
