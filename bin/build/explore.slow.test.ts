@@ -9,9 +9,10 @@ async function runQuietly(args: readonly string[], mutant?: string): Promise<{ s
 	return await runExplorer(args, { mutant, stdio: ["ignore", "pipe", "ignore"] });
 }
 
-test("explorer: acts with one and two files, and kills → nothing lost", async () => {
+test("explorer: one and two acts, two files, and kills → nothing lost", async () => {
 	const traces = [
-		["--bound", "1", "--kind", "notes", "--incoming", "pair", "--narrow", "--share", String(share)],
+		["--bound", "1", "--kind", "notes", "--incoming", "pair", "--narrow", "--share", String(0.8 * share)],
+		["--bound", "2", "--kind", "notes", "--incoming", "change", "--narrow", "--share", String(0.0005 * share), "--seed", "3"],
 		["--bound", "1", "--kind", "json", "--incoming", "pair", "--share", String(0.2 * share)],
 		["--bound", "1", "--kind", "notes", "--incoming", "change", "--share", String(0.5 * share)],
 	];

@@ -21,6 +21,7 @@ class Turns {
 	readonly #files = Array.from({ length: 12 }, (_, number) => `file${number}.md`);
 	readonly #deleted: string[] = [];
 	#read = text({ first: 1 });
+	#writes = 0;
 
 	async run(trace: readonly Turn[]): Promise<string[]> {
 		const world = this.#world;
@@ -79,14 +80,16 @@ class Turns {
 		}
 	}
 
-	/** An agent writes what it has read, with a key of its own, and goes on from that. */
+	/** An agent writes what it has read, with a key of its own, and goes on from that. Every other time in place, else by rename. */
 	#write(): void {
-		const file = this.#world.path("here", shared);
+		const path = this.#world.path("here", shared);
+		const isInPlace = ++this.#writes % 2 === 1;
+		const file = isInPlace ? path : `${path}.new`;
 		this.#read = text({ ...(JSON.parse(String(this.#read)) as object), [this.#newKey("agent")]: 1 });
-		fs.writeFileSync(`${file}.new`, this.#read);
-		const at = new Date(Date.now() + this.#world.aheadMs);
-		fs.utimesSync(`${file}.new`, at, at);
-		fs.renameSync(`${file}.new`, file);
+		fs.writeFileSync(file, this.#read);
+		// A write is no read.
+		fs.utimesSync(file, fs.statSync(file).atime, new Date(Date.now() + this.#world.aheadMs));
+		if (!isInPlace) fs.renameSync(file, path);
 	}
 
 	#newKey(by: string): string {
