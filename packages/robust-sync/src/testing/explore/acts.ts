@@ -96,7 +96,8 @@ function remove(subject: Subject, which: "first" | "last", need: Need): void {
 	const { content, token } = withoutToken(subject.kind, fs.readFileSync(subject.file), which);
 	if (token === null) throw new Error("nothing was to remove");
 	over(subject, rewrite(subject, content));
-	subject.needs.set(token, need);
+	// What another program wrote a moment ago is in no commit.
+	subject.needs.set(token, subject.isIncoming(token) ? need : "free");
 }
 
 /** Acts with both files of a pair: `to` is replaced or removed. */

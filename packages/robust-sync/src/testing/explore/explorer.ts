@@ -65,6 +65,7 @@ export class Batch {
 			if (experiment && this.#active.has(experiment)) named.add(experiment);
 		}
 		for (const experiment of named) {
+			this.#noteTime(experiment);
 			for (const next of experiment.subject.next.splice(0)) next();
 			this.#perform(experiment, experiment.nextCall(phase, call));
 		}
@@ -81,6 +82,12 @@ export class Batch {
 			this.#isCheckout = true;
 			[this.#gits, this.#changes] = [0, 0];
 		}
+	}
+
+	/** Programs are about to go on with what they have begun. */
+	#noteTime(experiment: Experiment): void {
+		const { next, later } = experiment.subject;
+		if (next.length + later.length > 0 && performance.now() - this.#begunAt > surelyRecentMs) experiment.isSlow = true;
 	}
 
 	#perform(experiment: Experiment, names: readonly string[]): void {
@@ -137,8 +144,7 @@ export class Batch {
 	#afterCycle(experiments: readonly Experiment[], step: string, what: string): void {
 		const isLast = !step.startsWith("f");
 		for (const experiment of experiments) {
-			const { next, later } = experiment.subject;
-			if (next.length + later.length > 0 && performance.now() - this.#begunAt > surelyRecentMs) experiment.isSlow = true;
+			this.#noteTime(experiment);
 			experiment.flush(isLast);
 			this.#perform(experiment, experiment.meet(step, what));
 			experiment.flush(isLast);

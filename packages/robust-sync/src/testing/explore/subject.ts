@@ -64,6 +64,11 @@ export class Subject {
 		this.stopClock = stopClock;
 	}
 
+	/** Whether a mark is one of a commit. */
+	isIncoming(token: string): boolean {
+		return this.#incoming.has(token);
+	}
+
 	/** A mark for one writer. */
 	mark(): string {
 		const token = this.#newToken(this.#written++);
