@@ -3,10 +3,11 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Oid, Repository } from "../process/repository.ts";
 import { type GcLock, lockGc } from "./gc-lock.ts";
-import { objectsDirectory } from "./loose-objects.ts";
+import { mayWriteLoose, objectsDirectory } from "./loose-objects.ts";
 import { idLengthOf } from "./object-id.ts";
 import { hasObjectsAside, ObjectsAside, putBackLeftovers } from "./objects-aside.ts";
 import { OidSet } from "./oid-set.ts";
+import { packWithout } from "./pack-without.ts";
 import { removeCommitGraph } from "./repair.ts";
 
 /** Calls for each id in a pack's index, in order (gitformat-pack(5), versions 1 and 2). @throws the file system's error */
@@ -103,31 +104,47 @@ function isReceiving(packs: string, name: string): boolean {
 	}
 }
 
-/** The packs with some of the objects, and what else is in these. */
+/** The packs with some of the objects, and how many others are in each. */
 function packsWith(
 	repository: Repository,
 	oids: OidSet,
 	without: ReadonlySet<string>,
-): { names: string[]; others: Oid[]; isBusy: boolean } {
-	const packs = path.join(objectsDirectory(repository), "pack");
-	const idLength = idLengthOf(repository);
-	const found = { names: [] as string[], others: [] as Oid[], isBusy: false };
+): { packs: { readonly name: string; readonly others: number }[]; isBusy: boolean } {
+	const directory = path.join(objectsDirectory(repository), "pack");
+	const found = { packs: [] as { name: string; others: number }[], isBusy: false };
 	for (const name of packNames(repository)) {
 		if (without.has(name)) continue;
-		const others: Oid[] = [];
+		let others = 0;
 		let isAffected = false;
-		eachIdOfPack(path.join(packs, `${name}.idx`), idLength, (content, offset) => {
+		eachIdOfPack(path.join(directory, `${name}.idx`), idLengthOf(repository), (content, offset) => {
 			if (oids.hasAt(content, offset)) isAffected = true;
-			else others.push(content.toString("hex", offset, offset + idLength));
+			else others++;
 		});
 		if (!isAffected) continue;
-		if (isReceiving(packs, name)) found.isBusy = true;
-		else {
-			found.names.push(name);
-			for (const oid of others) found.others.push(oid);
-		}
+		if (isReceiving(directory, name)) found.isBusy = true;
+		else found.packs.push({ name, others });
 	}
 	return found;
+}
+
+/** Makes packs of what stays of some. @returns their names @throws GitError, the file system's error */
+async function packsOfRest(repository: Repository, names: readonly string[], gone: OidSet): Promise<string[]> {
+	const directory = path.join(objectsDirectory(repository), "pack");
+	const made: string[] = [];
+	for (const name of names) {
+		const isPromised = existsSync(path.join(directory, `${name}.promisor`));
+		const own = isPromised || !mayWriteLoose(repository) ? null : await packWithout(repository, directory, name, gone);
+		if (own !== null) {
+			made.push(own);
+			continue;
+		}
+		const rest: Oid[] = [];
+		eachIdOfPack(path.join(directory, `${name}.idx`), idLengthOf(repository), (content, offset) => {
+			if (!gone.hasAt(content, offset)) rest.push(content.toString("hex", offset, offset + idLengthOf(repository)));
+		});
+		made.push(await packOf(repository, rest, isPromised));
+	}
+	return made;
 }
 
 /**
@@ -146,12 +163,11 @@ export async function dropObjects(
 	if (lock === null) return { kind: "busy", elsewhere: [] };
 	try {
 		putBackLeftovers(repository);
-		const { names, others, isBusy } = packsWith(repository, oids, without);
+		const { packs, isBusy } = packsWith(repository, oids, without);
+		const names = packs.map(({ name }) => name);
 		const before = new Set(packNames(repository));
-		if (names.length > 0 && others.length > 0) {
-			const isPromised = names.some((name) => existsSync(path.join(objectsDirectory(repository), "pack", `${name}.promisor`)));
-			before.add(await packOf(repository, others, isPromised));
-		}
+		const staying = packs.filter(({ others }) => others > 0).map(({ name }) => name);
+		for (const name of await packsOfRest(repository, staying, oids)) before.add(name);
 		const aside = new ObjectsAside(repository);
 		try {
 			aside.take([...filesOfPacks(repository, names), ...looseOf(repository, oids)]);
@@ -167,7 +183,7 @@ export async function dropObjects(
 		}
 		aside.remove();
 		// Another process has packed them again, or a push has brought them.
-		const isBack = packsWith(repository, oids, before).names.length > 0 || looseOf(repository, oids).length > 0;
+		const isBack = packsWith(repository, oids, before).packs.length > 0 || looseOf(repository, oids).length > 0;
 		return { kind: isBusy || isBack ? "busy" : "dropped", elsewhere: await borrowedAmong(repository, oids) };
 	} finally {
 		lock.release();
@@ -238,8 +254,9 @@ export async function unneededAmong(
 ): Promise<Unneeded & { readonly needed: ReadonlySet<Oid> }> {
 	const tips = await refTips(repository);
 	const needed = await neededAmong(repository, oids, clean, { also: tips });
-	const rest = new OidSet(idLengthOf(repository), [], oids.size);
-	for (const oid of oids) if (!needed.has(oid)) rest.add(oid);
+	const isAll = needed.size === 0;
+	const rest = isAll ? oids : new OidSet(idLengthOf(repository), [], oids.size);
+	if (!isAll) for (const oid of oids) if (!needed.has(oid)) rest.add(oid);
 	return { oids: rest, clean: [...clean, ...tips], needed };
 }
 

@@ -60,7 +60,10 @@ test.each([
 		const read = await withObjectReader(store, (reader) => reader.contents([...contents.keys()]));
 		expect([...contents.values()].filter((content, index) => !read[index]?.equals(content))).toEqual([]);
 		const [pack = ""] = writer.packs;
-		expect(fs.statSync(path.join(store.env.GIT_OBJECT_DIRECTORY ?? "", `pack/${pack}.pack`)).size).toBeLessThan(10 * large.length);
+		const file = path.join(store.env.GIT_OBJECT_DIRECTORY ?? "", `pack/${pack}`);
+		expect(fs.statSync(`${file}.pack`).size).toBeLessThan(10 * large.length);
+		scratch.git("r", "index-pack", "--no-rev-index", "-o", scratch.path("as-git.idx"), `${file}.pack`);
+		expect(fs.readFileSync(`${file}.idx`).equals(fs.readFileSync(scratch.path("as-git.idx")))).toBe(true);
 	} finally {
 		await scratch.remove();
 	}

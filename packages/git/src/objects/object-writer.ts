@@ -1,14 +1,21 @@
+import { mkdir, open, rm } from "node:fs/promises";
+import path from "node:path";
 import type { Oid, Repository } from "../process/repository.ts";
-import { mayWriteLoose, writeLooseObjects } from "./loose-objects.ts";
+import { installPack } from "./install-pack.ts";
+import { mayWriteLoose, objectsDirectory, writeLooseObjects } from "./loose-objects.ts";
 import { type NewObject, objectOid } from "./object-id.ts";
 import { withObjectReader } from "./object-reader.ts";
 import type { OidSet } from "./oid-set.ts";
 import { PackBuilder } from "./pack-builder.ts";
 
 /** Objects as a pack. @param level of zlib. 0, for many: it takes a fifth of the time, ids hardly shrink, and the next maintenance rewrites such packs */
-function builderOf(objects: Iterable<NewObject>, format: Repository["objectFormat"], level: number): PackBuilder {
+function builderOf(
+	objects: Iterable<readonly [Oid | undefined, NewObject]>,
+	format: Repository["objectFormat"],
+	level: number,
+): PackBuilder {
 	const pack = new PackBuilder(format, level);
-	for (const object of objects) pack.add(object);
+	for (const [oid, object] of objects) pack.add(object, oid);
 	return pack;
 }
 
@@ -26,7 +33,14 @@ export function areFew(store: Repository, objects: readonly { readonly content: 
 /** Writes objects durably, by one process at most; nothing refers to them yet. @throws GitError, the file system's error */
 export async function writeObjects(store: Repository, objects: readonly NewObject[]): Promise<void> {
 	if (areFew(store, objects)) await writeLooseObjects(store, objects);
-	else await store.run(["unpack-objects", "-q"], { input: builderOf(objects, store.objectFormat, 6).end() });
+	else {
+		const pack = builderOf(
+			objects.map((object) => [undefined, object]),
+			store.objectFormat,
+			6,
+		);
+		await store.run(["unpack-objects", "-q"], { input: pack.end() });
+	}
 }
 
 /** Fewer objects than this become loose ones, more a pack of their own. */
@@ -56,6 +70,30 @@ export async function addBlobs(sink: ObjectSink, contents: Iterable<Buffer>): Pr
 /** Only the ids of objects are wanted. */
 export function idsOnly(format: Repository["objectFormat"]): ObjectSink {
 	return { add: (object) => objectOid(object, format), isFull: false, flush: () => Promise.resolve() };
+}
+
+/** Writes a pack with its index without a process: git would examine each object once more. @returns its name; null: git has to do it */
+async function writeOwnPack(store: Repository, pack: PackBuilder, [content, hash]: readonly [Buffer, Buffer]): Promise<string | null> {
+	const index = pack.index(hash);
+	if (index === null) return null;
+	const packs = path.join(objectsDirectory(store), "pack");
+	// git removes old files of this name, as remains of killed processes.
+	const temporary = path.join(packs, `tmp_pack_${process.pid}_new`);
+	await mkdir(packs, { recursive: true });
+	await rm(temporary, { force: true });
+	try {
+		const file = await open(temporary, "wx", 0o444);
+		try {
+			await file.writeFile(content);
+			await file.writeFile(hash);
+			await file.sync();
+		} finally {
+			await file.close();
+		}
+		return installPack(packs, temporary, index, hash, 0o444);
+	} finally {
+		await rm(temporary, { force: true });
+	}
 }
 
 /** Writes any number of objects, many at once. What was added can be read after the next `flush`. */
@@ -89,11 +127,11 @@ export class ObjectWriter implements ObjectSink {
 			return oid;
 		}
 		this.#bytes += object.content.length;
-		if (this.#pack !== null) this.#pack.add(object);
+		if (this.#pack !== null) this.#pack.add(object, oid);
 		else {
 			this.#objects.set(oid, object);
 			if (this.#present !== null && this.#objects.size >= this.#fewest) {
-				this.#pack = builderOf(this.#objects.values(), this.#store.objectFormat, 0);
+				this.#pack = builderOf(this.#objects, this.#store.objectFormat, 0);
 				this.#objects = new Map();
 			}
 		}
@@ -112,8 +150,7 @@ export class ObjectWriter implements ObjectSink {
 
 	/** Writes what waits. @throws GitError */
 	async flush(): Promise<void> {
-		const oids = [...this.#objects.keys()];
-		const waiting = [...this.#objects.values()];
+		const waiting = [...this.#objects];
 		const pack = this.#pack;
 		this.#objects = new Map();
 		this.#pack = null;
@@ -128,7 +165,7 @@ export class ObjectWriter implements ObjectSink {
 			return;
 		}
 		// Another node may have made the same ones: they were fetched then.
-		const infos = this.#present ? null : await withObjectReader(this.#store, (reader) => reader.infos(oids));
+		const infos = this.#present ? null : await withObjectReader(this.#store, (reader) => reader.infos(waiting.map(([oid]) => oid)));
 		const objects = infos === null ? waiting : waiting.filter((_object, index) => infos[index] === null);
 		for (const info of infos ?? []) if (info !== null) this.outside.add(info.oid);
 		if (objects.length < fewest) await this.#writeOutside(objects);
@@ -136,14 +173,23 @@ export class ObjectWriter implements ObjectSink {
 	}
 
 	async #writePack(pack: PackBuilder): Promise<void> {
-		const { stdout } = await this.#store.run(["index-pack", "--stdin"], { input: pack.end() });
+		const parts = pack.end();
+		const own = mayWriteLoose(this.#store) ? await writeOwnPack(this.#store, pack, parts) : null;
+		if (own !== null) {
+			this.packs.add(own);
+			return;
+		}
+		const { stdout } = await this.#store.run(["index-pack", "--stdin"], { input: parts });
 		// It prints the kind of file, a tab and the id (git-index-pack(1)).
 		const [, id] = stdout.toString("latin1").trim().split("\t");
 		if (id !== undefined) this.packs.add(`pack-${id}`);
 	}
 
-	async #writeOutside(objects: readonly NewObject[]): Promise<void> {
-		for (const object of objects) this.outside.add(objectOid(object, this.#store.objectFormat));
-		await writeObjects(this.#store, objects);
+	async #writeOutside(objects: readonly (readonly [Oid, NewObject])[]): Promise<void> {
+		for (const [oid] of objects) this.outside.add(oid);
+		await writeObjects(
+			this.#store,
+			objects.map(([, object]) => object),
+		);
 	}
 }

@@ -2,6 +2,16 @@ import type { Oid } from "../process/repository.ts";
 
 const leastSlots = 64;
 
+/** The first bits of an id. Ids in order, as a pack's index has them, are in neighbouring slots: most are in the processor's cache. */
+const firstBits = (bytes: Uint8Array, offset: number, bits: number): number =>
+	(((bytes[offset] as number) << 24) |
+		((bytes[offset + 1] as number) << 16) |
+		((bytes[offset + 2] as number) << 8) |
+		(bytes[offset + 3] as number)) >>>
+	(32 - bits);
+
+const bitsOf = (slots: Int32Array): number => 31 - Math.clz32(slots.length);
+
 /**
  * A set of hundreds of thousands of object ids, as bytes in one block: half the time and memory of a set of strings, without work for the garbage
  * collector. Ids are added from a pack's index without conversion. Ids are random: their first bytes serve as hash.
@@ -11,6 +21,7 @@ export class OidSet {
 	#ids: Buffer;
 	/** The number of the id in a slot, from 1; 0: none. */
 	#slots: Int32Array;
+	#bits: number;
 	#size = 0;
 	readonly #one: Buffer;
 
@@ -18,6 +29,7 @@ export class OidSet {
 	constructor(idLength: number, oids: Iterable<Oid> = [], expected = 0) {
 		this.#idLength = idLength;
 		this.#slots = new Int32Array(Math.max(leastSlots, 2 ** Math.ceil(Math.log2(2 * expected + 1))));
+		this.#bits = bitsOf(this.#slots);
 		this.#ids = Buffer.alloc((this.#slots.length / 2) * idLength);
 		this.#one = Buffer.alloc(idLength);
 		for (const oid of oids) this.add(oid);
@@ -49,7 +61,10 @@ export class OidSet {
 	addAt(bytes: Buffer, offset: number): boolean {
 		const slot = this.#slotOf(bytes, offset);
 		if (this.#slots[slot] !== 0) return false;
-		bytes.copy(this.#ids, this.#size * this.#idLength, offset, offset + this.#idLength);
+		const ids = this.#ids;
+		const start = this.#size * this.#idLength;
+		// For so few bytes a call of copy() takes longer.
+		for (let index = 0; index < this.#idLength; index++) ids[start + index] = bytes[offset + index] as number;
 		this.#slots[slot] = ++this.#size;
 		if (2 * this.#size >= this.#slots.length) this.#grow();
 		return true;
@@ -69,14 +84,15 @@ export class OidSet {
 		const slots = this.#slots;
 		const ids = this.#ids;
 		const mask = slots.length - 1;
-		const first = bytes.readUInt32LE(offset);
-		for (let slot = first & mask; ; slot = (slot + 1) & mask) {
+		const length = this.#idLength;
+		for (let slot = firstBits(bytes, offset, this.#bits); ; slot = (slot + 1) & mask) {
 			const number = slots[slot] as number;
 			if (number === 0) return slot;
-			const start = (number - 1) * this.#idLength;
-			let index = 0;
-			while (index < this.#idLength && ids[start + index] === bytes[offset + index]) index++;
-			if (index === this.#idLength) return slot;
+			const start = (number - 1) * length;
+			// The first bytes of those with one slot are the same.
+			let index = length - 1;
+			while (index >= 0 && ids[start + index] === bytes[offset + index]) index--;
+			if (index < 0) return slot;
 		}
 	}
 
@@ -84,11 +100,12 @@ export class OidSet {
 		const slots = new Int32Array(2 * this.#slots.length);
 		const mask = slots.length - 1;
 		for (let number = 1; number <= this.#size; number++) {
-			let slot = this.#ids.readUInt32LE((number - 1) * this.#idLength) & mask;
+			let slot = firstBits(this.#ids, (number - 1) * this.#idLength, bitsOf(slots));
 			while (slots[slot] !== 0) slot = (slot + 1) & mask;
 			slots[slot] = number;
 		}
 		this.#slots = slots;
+		this.#bits = bitsOf(slots);
 		const ids = Buffer.alloc((slots.length / 2) * this.#idLength);
 		this.#ids.copy(ids);
 		this.#ids = ids;

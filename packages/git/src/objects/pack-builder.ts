@@ -1,10 +1,13 @@
 import { createHash } from "node:crypto";
 import { deflateSync } from "node:zlib";
+import type { Oid } from "../process/repository.ts";
 import type { NewObject } from "./object-id.ts";
+import { crcOf, maxPackBytes, maxPackObjects, orderOfIds, packIndexContent } from "./pack-index.ts";
 
 // The encoding of packs (gitformat-pack(5)), into one block of memory: a buffer for each part of each object costs more than all else.
 
-const packTypes = { commit: 1, tree: 2, blob: 3, tag: 4 };
+/** The kinds of whole objects in a pack. */
+export const packTypes = { commit: 1, tree: 2, blob: 3, tag: 4 };
 const offsetDelta = 6;
 /** The most bytes in one block that is not compressed (RFC 1951). */
 const maxStored = 65_535;
@@ -32,6 +35,9 @@ export class PackBuilder {
 	#at = headerBytes;
 	#count = 0;
 	readonly #last = new Map<string, Base>();
+	/** The ids of the objects, one after the other, and where they begin. */
+	#ids = Buffer.alloc(0);
+	#offsets = new Uint32Array(0);
 
 	/** @param level of zlib; 0: not compressed, and versions of one series as deltas */
 	constructor(format: string, level: number) {
@@ -45,8 +51,10 @@ export class PackBuilder {
 		return this.#count;
 	}
 
-	add({ type, content, series }: NewObject): void {
+	/** @param oid its id; without it there is no `index` */
+	add({ type, content, series }: NewObject, oid?: Oid): void {
 		const offset = this.#at;
+		if (oid !== undefined) this.#note(oid, offset);
 		this.#count++;
 		if (this.#level > 0) {
 			const data = deflateSync(content, { level: this.#level, chunkSize: content.length + 128 });
@@ -74,6 +82,33 @@ export class PackBuilder {
 		return [pack, createHash(this.#format).update(pack).digest()];
 	}
 
+	/** The index of the pack; null: git has to make it. @param hash the second part of `end` */
+	index(hash: Buffer): Buffer | null {
+		const idLength = hash.length;
+		const count = this.#count;
+		if (this.#at > maxPackBytes || count >= maxPackObjects || this.#ids.length < count * idLength) return null;
+		const [ids, all, offsets] = [Buffer.allocUnsafe(count * idLength), this.#ids, this.#offsets];
+		const order = orderOfIds(all, idLength, count);
+		for (const [number, place] of order.entries()) all.copy(ids, number * idLength, place * idLength, (place + 1) * idLength);
+		const endOf = (place: number) => (place + 1 < count ? (offsets[place + 1] as number) : this.#at);
+		const crcs = order.map((place) => crcOf(this.#out, offsets[place] as number, endOf(place)));
+		return packIndexContent({ count, ids, crcs, offsets: order.map((place) => offsets[place] as number) }, this.#format, hash);
+	}
+
+	#note(oid: Oid, offset: number): void {
+		const count = this.#count;
+		const idLength = oid.length / 2;
+		if (count >= this.#offsets.length) {
+			const room = Math.max(1_024, 2 * count);
+			const [ids, offsets] = [Buffer.alloc(room * idLength), new Uint32Array(room)];
+			this.#ids.copy(ids);
+			offsets.set(this.#offsets);
+			[this.#ids, this.#offsets] = [ids, offsets];
+		}
+		this.#ids.write(oid, count * idLength, "hex");
+		this.#offsets[count] = offset;
+	}
+
 	#reserve(bytes: number): void {
 		if (this.#at + bytes <= this.#out.length) return;
 		const out = Buffer.allocUnsafe(Math.max(2 * this.#out.length, this.#at + bytes));
@@ -81,24 +116,12 @@ export class PackBuilder {
 		this.#out = out;
 	}
 
-	/** A kind of object, and its length before compression. */
 	#length(kind: number, length: number): void {
-		let byte = (kind << 4) | (length & 15);
-		for (let rest = Math.floor(length / 16); rest > 0; rest = Math.floor(rest / 128)) {
-			this.#out[this.#at++] = byte | 0x80;
-			byte = rest & 0x7f;
-		}
-		this.#out[this.#at++] = byte;
+		this.#at = writeLength(this.#out, this.#at, kind, length);
 	}
 
-	/** The distance to the base of a delta, backwards. */
 	#distance(distance: number): void {
-		let [first, bytes] = [this.#at, 1];
-		for (let rest = Math.floor(distance / 128); rest > 0; rest = Math.floor(--rest / 128)) bytes++;
-		first += bytes - 1;
-		this.#out[first] = distance & 0x7f;
-		for (let rest = Math.floor(distance / 128); rest > 0; rest = Math.floor(rest / 128)) this.#out[--first] = 0x80 | (--rest & 0x7f);
-		this.#at += bytes;
+		this.#at = writeDistance(this.#out, this.#at, distance);
 	}
 
 	/** As zlib writes it without compression (RFC 1950): for a small object, the state that zlib sets up costs more than all else. */
@@ -134,6 +157,34 @@ export class PackBuilder {
 		this.#stored(delta.subarray(0, at));
 		return true;
 	}
+}
+
+/** Writes a kind of object, and its length before compression. @returns the offset after it */
+function writeLength(out: Buffer, start: number, kind: number, length: number): number {
+	let at = start;
+	let byte = (kind << 4) | (length & 15);
+	for (let rest = Math.floor(length / 16); rest > 0; rest = Math.floor(rest / 128)) {
+		out[at++] = byte | 0x80;
+		byte = rest & 0x7f;
+	}
+	out[at++] = byte;
+	return at;
+}
+
+/** A kind of object, and its length before compression. */
+export function lengthOf(kind: number, length: number): Buffer {
+	const out = Buffer.allocUnsafe(16);
+	return out.subarray(0, writeLength(out, 0, kind, length));
+}
+
+/** Writes the distance to the base of a delta, backwards. @returns the offset after it */
+export function writeDistance(out: Buffer, start: number, distance: number): number {
+	let bytes = 1;
+	for (let rest = Math.floor(distance / 128); rest > 0; rest = Math.floor(--rest / 128)) bytes++;
+	let first = start + bytes - 1;
+	out[first] = distance & 0x7f;
+	for (let rest = Math.floor(distance / 128); rest > 0; rest = Math.floor(rest / 128)) out[--first] = 0x80 | (--rest & 0x7f);
+	return start + bytes;
 }
 
 const storedBytes = (length: number) => 6 + 5 * Math.max(1, Math.ceil(length / maxStored)) + length;
