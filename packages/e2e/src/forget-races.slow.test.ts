@@ -109,7 +109,7 @@ describe("forget", () => {
 		for (const name of ["one", "two"]) expect(world.git(hub(), "rev-parse", name)).toBe(world.git(name, "rev-parse", "HEAD"));
 	});
 
-	test("forget: another push before each of 12 attempts → done in one command", async () => {
+	test("forget: another push before each of 20 attempts → done in one command", async () => {
 		const [helios, chad] = await world.pair({ "a.md": `one ${value}\n`, "b.md": "two\n" }, options);
 		for (let index = 0; index < 5; index++) {
 			helios.write(`h${index}.md`, `${index}\n`);
@@ -123,7 +123,7 @@ read old new name
 [ "$name" = refs/heads/main ] || exit 0
 echo x >> pushes
 n=$(wc -l < pushes)
-[ $n -le 12 ] || exit 0
+[ $n -le 20 ] || exit 0
 text="line $n"; [ $n -ne 3 ] || text="line ${value}"
 export GIT_INDEX_FILE=moved GIT_AUTHOR_NAME=o GIT_AUTHOR_EMAIL=o@o GIT_COMMITTER_NAME=o GIT_COMMITTER_EMAIL=o@o
 git read-tree main
@@ -136,12 +136,13 @@ git update-ref refs/heads/main $(git commit-tree $(git write-tree) -p main -m "$
 		fs.rmSync(`${hub()}/hooks/pre-receive`);
 		const total = Number(world.git(hub(), "rev-list", "--count", "main"));
 		expect([code, JSON.parse(stdout)]).toEqual([0, expect.objectContaining({ replaced: true, hub: null })]);
-		expect(fs.readFileSync(`${hub()}/pushes`, "latin1").match(/x/g)?.length).toBeGreaterThan(12);
+		// One push an attempt: each more is time for the others.
+		expect(fs.readFileSync(`${hub()}/pushes`, "latin1").match(/x/g)?.length).toBe(21);
 		// The map's commit is the only one that is not rewritten.
 		expect([JSON.parse(stdout).commits]).toEqual([total - 1]);
 		await untilSame([helios, chad]);
 		expectGone([helios, chad], [value]);
 		expect(chad.read("moved-3.md")).toMatch(/^line forgotten-a/);
-		expect(chad.read("moved-12.md")).toBe("line 12\n");
+		expect(chad.read("moved-20.md")).toBe("line 20\n");
 	});
 });

@@ -1,9 +1,12 @@
 import fs from "node:fs";
 import path from "node:path";
 
-/** Copies packs with their indexes, durably. @throws the file system's error */
+/** Copies packs with their indexes, durably; one that is there already has the same objects. @throws the file system's error */
 export function copyPacks(from: string, to: string, packs: Iterable<string>): void {
-	const names = [...packs].flatMap((name) => [`${name}.pack`, `${name}.idx`]);
+	const missing = [...packs].filter(
+		(name) => !fs.existsSync(path.join(to, `${name}.idx`)) || !fs.existsSync(path.join(to, `${name}.pack`)),
+	);
+	const names = missing.flatMap((name) => [`${name}.pack`, `${name}.idx`]);
 	const temporaryOf = (name: string) => path.join(to, `tmp_pack_${process.pid}_${name}`);
 	try {
 		for (const name of names) copyDurably(path.join(from, name), temporaryOf(name));

@@ -58,15 +58,20 @@ export async function replaceRemoteBranch(
 ): Promise<"pushed" | "race"> {
 	const lease = `--force-with-lease=refs/heads/${branch}:${expected}`;
 	const push = ["push", "--porcelain", "--quiet", lease, "--no-verify", "--no-signed", "--end-of-options"];
+	// A remote that forbids forced pushes gives the same answer as one whose branch has moved: only the branch's position distinguishes them.
+	const hasMoved = async (summary: string | undefined) =>
+		summary !== undefined && isRace(summary) && (await readRemoteBranch(repository, remote, branch)) !== expected;
 	const operands = [remote, `${commit}:refs/heads/${branch}`];
 	const hub = made === null || made.packs.size === 0 ? null : await givePacks(repository, remote, made.packs);
 	if (made !== null && hub !== null) {
 		const isMarked = made.from === expected && (await markGiven(hub, made).catch(() => false));
 		// It asks the hub which commits it has, also those without a ref. Where that is not enough, the push below brings all.
 		const negotiating = ["-c", "push.negotiate=true", ...push, ...operands];
-		const { exitCode } = await runOnNetwork(repository, isMarked ? [...push, ...operands] : negotiating, { accept: [0, 1, 128] });
+		const { exitCode, stdout } = await runOnNetwork(repository, isMarked ? [...push, ...operands] : negotiating, { accept: [0, 1, 128] });
 		if (isMarked) await hub.run(["update-ref", "-d", givenRef], { accept: [0, 1, 128] });
 		if (exitCode === 0) return "pushed";
+		// Where others push all the time, one more push would only give them more of it.
+		if (await hasMoved(refusedSummary(stdout))) return "race";
 	}
 	const { stdout, stderr, exitCode, answer } = await runOnNetwork(repository, [...push, ...operands], {
 		accept: [0, 1],
@@ -75,8 +80,7 @@ export async function replaceRemoteBranch(
 	if (exitCode === 0) return "pushed";
 	const summary = refusedSummary(stdout);
 	if (summary === undefined) throw classify("push", stderr, exitCode, null, answer);
-	// A remote that forbids forced pushes gives the same answer as one whose branch has moved: only the branch's position distinguishes them.
-	if (isRace(summary) && (await readRemoteBranch(repository, remote, branch)) !== expected) return "race";
+	if (await hasMoved(summary)) return "race";
 	throw new GitError("PUSH_REJECTED", `the remote refuses to replace '${branch}': ${summary}: ${adviceFor(summary)}`, stderr, exitCode, {
 		remoteMessage: remoteText(stderr, answer.remote),
 	});
