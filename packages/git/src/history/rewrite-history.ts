@@ -3,26 +3,15 @@ import type { ObjectReader } from "../objects/object-reader.ts";
 import type { ObjectSink } from "../objects/object-writer.ts";
 import { binary, eachEntry, hex, maxLevels } from "../objects/tree-entries.ts";
 import type { Oid, Repository } from "../process/repository.ts";
+import { parentsOf, rewrittenCommit, signatures, treeAt } from "./commit-text.ts";
 import type { HistoryRule } from "./history-rule.ts";
 import { type PathNode, PathTries } from "./path-tries.ts";
 import { type NewTree, PlainTrees } from "./plain-trees.ts";
 
 /** Commits that are read at once. */
 const commitsAtOnce = 2_000;
-/** Offset of the tree's id in a commit, after `tree `. */
-const treeAt = 5;
-/** Headers that are only valid for the original commit. */
-const signatures = /\n(?:gpgsig|gpgsig-sha256|mergetag) [^\n]*(?:\n [^\n]*)*/g;
-
 /** Where the signature in the message of a tag begins: OpenPGP's, ssh's or X.509's (git-config(1), gpg.format). */
 const signatureInTag = /^-----BEGIN (?:PGP SIGNATURE|PGP MESSAGE|SSH SIGNATURE|SIGNED MESSAGE)-----$/m;
-/** The parents in the header of a commit. */
-function parentsOf(commit: Buffer): Oid[] {
-	const end = commit.indexOf("\n\n");
-	const header = commit.toString("latin1", 0, end < 0 ? commit.length : end);
-	return [...header.matchAll(/^parent ([0-9a-f]+)$/gm)].map(([, parent = ""]) => parent);
-}
-
 const targetOf = (tag: Buffer): Oid => /^object ([0-9a-f]+)/.exec(tag.toString("latin1", 0, 100))?.[1] ?? "";
 
 /**
@@ -316,20 +305,9 @@ export class HistoryRewriter {
 	}
 
 	#commit(oid: Oid, content: Buffer, tree: Oid): void {
-		const at = content.indexOf("\n\n");
-		const [end, rest] = at < 0 ? [content.length, Buffer.alloc(0)] : [at, content.subarray(at + 2)];
-		const message = this.#rule.message(oid, rest);
-		const header = content.toString("latin1", 0, end);
-		const idEnd = treeAt + 2 * this.#idLength;
-		let changed = header.startsWith(tree, treeAt) ? header : `tree ${tree}${header.slice(idEnd)}`;
-		for (let at = idEnd + 1; this.commits.size > 0 && changed.startsWith("parent ", at); at += 8 + 2 * this.#idLength) {
-			const now = this.commits.get(changed.slice(at + 7, at + 7 + 2 * this.#idLength));
-			if (now !== undefined) changed = changed.slice(0, at + 7) + now + changed.slice(at + 7 + 2 * this.#idLength);
-		}
-		if (changed === header && message.equals(rest)) return;
-		const unsigned = changed.replace(signatures, "");
-		const next = Buffer.allocUnsafe(unsigned.length + 2 + message.length);
-		message.copy(next, next.write(`${unsigned}\n\n`, "latin1"));
+		const message = (before: Buffer) => this.#rule.message(oid, before);
+		const next = rewrittenCommit(content, this.#idLength, tree, this.commits, message);
+		if (next === null) return;
 		const made = this.#sink.add({ type: "commit", content: next });
 		this.commits.set(oid, made);
 		if (this.#rule.paths.length === 0) this.#done.add(made);

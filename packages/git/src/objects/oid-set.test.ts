@@ -16,6 +16,7 @@ test.each([20, 32])("set of ids of %i bytes: any ids, many with one beginning â†
 			const set = new OidSet(idLength, added);
 			const texts = new Set(added);
 			expect([...set]).toEqual([...texts]);
+			expect(set.lines.toString()).toBe([...texts].map((text) => `${text}\n`).join(""));
 			expect(set.size).toBe(texts.size);
 			const all = [...added, ...asked];
 			const block = Buffer.from(`ff${all.join("")}`, "hex");

@@ -1,6 +1,8 @@
 import type { Oid } from "../process/repository.ts";
 
 const leastSlots = 64;
+const digits = Buffer.from("0123456789abcdef");
+const lineFeed = 10;
 
 /** The first bits of an id. Ids in order, as a pack's index has them, are in neighbouring slots: most are in the processor's cache. */
 const firstBits = (bytes: Uint8Array, offset: number, bits: number): number =>
@@ -68,6 +70,22 @@ export class OidSet {
 		this.#slots[slot] = ++this.#size;
 		if (2 * this.#size >= this.#slots.length) this.#grow();
 		return true;
+	}
+
+	/** All of them in hexadecimal, a line each: a string for each would take ten times as long. */
+	get lines(): Buffer {
+		const bytes = this.#size * this.#idLength;
+		const lines = Buffer.allocUnsafe(2 * bytes + this.#size);
+		let at = 0;
+		for (let from = 0; from < bytes; ) {
+			for (const end = from + this.#idLength; from < end; from++) {
+				const byte = this.#ids[from] as number;
+				lines[at++] = digits[byte >> 4] as number;
+				lines[at++] = digits[byte & 15] as number;
+			}
+			lines[at++] = lineFeed;
+		}
+		return lines;
 	}
 
 	*[Symbol.iterator](): Generator<Oid> {

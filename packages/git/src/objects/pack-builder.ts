@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { deflateSync } from "node:zlib";
 import type { Oid } from "../process/repository.ts";
 import type { NewObject } from "./object-id.ts";
-import { crcOf, maxPackBytes, maxPackObjects, orderOfIds, packIndexContent } from "./pack-index.ts";
+import { crcOf, idsAt, maxPackBytes, maxPackObjects, orderOfIds, packIndexContent } from "./pack-index.ts";
 
 // The encoding of packs (gitformat-pack(5)), into one block of memory: a buffer for each part of each object costs more than all else.
 
@@ -87,12 +87,15 @@ export class PackBuilder {
 		const idLength = hash.length;
 		const count = this.#count;
 		if (this.#at > maxPackBytes || count >= maxPackObjects || this.#ids.length < count * idLength) return null;
-		const [ids, all, offsets] = [Buffer.allocUnsafe(count * idLength), this.#ids, this.#offsets];
-		const order = orderOfIds(all, idLength, count);
-		for (const [number, place] of order.entries()) all.copy(ids, number * idLength, place * idLength, (place + 1) * idLength);
+		const offsets = this.#offsets;
+		const order = orderOfIds(this.#ids, idLength, count);
 		const endOf = (place: number) => (place + 1 < count ? (offsets[place + 1] as number) : this.#at);
 		const crcs = order.map((place) => crcOf(this.#out, offsets[place] as number, endOf(place)));
-		return packIndexContent({ count, ids, crcs, offsets: order.map((place) => offsets[place] as number) }, this.#format, hash);
+		return packIndexContent(
+			{ count, ids: idsAt(this.#ids, idLength, order), crcs, offsets: order.map((place) => offsets[place] as number) },
+			this.#format,
+			hash,
+		);
 	}
 
 	#note(oid: Oid, offset: number): void {

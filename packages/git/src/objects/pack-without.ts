@@ -9,7 +9,7 @@ import { idLengthOf } from "./object-id.ts";
 import { withObjectReader } from "./object-reader.ts";
 import type { OidSet } from "./oid-set.ts";
 import { lengthOf, packTypes, writeDistance } from "./pack-builder.ts";
-import { crcOf, maxPackBytes, maxPackObjects, type PackIndex, packIndexContent, readPackIndex, sortedPlaces } from "./pack-index.ts";
+import { crcOf, idsAt, maxPackBytes, maxPackObjects, type PackIndex, packIndexContent, readPackIndex, sortedPlaces } from "./pack-index.ts";
 
 // A pack without some of its objects, from the bytes of the old one: git would look up, examine and sort each object that stays, which takes longer
 // than all the rest where a few of hundreds of thousands go. An entry is copied as it is; where it is a delta on an entry nearby, only the distance is
@@ -125,7 +125,8 @@ async function eachStaying(
 ): Promise<boolean> {
 	let block = Buffer.alloc(0);
 	let from = 0;
-	for (const [number, place] of order.entries()) {
+	for (let number = 0; number < order.length; number++) {
+		const place = order[number] as number;
 		if (stays[place] === 0) continue;
 		const start = index.offsets[place] as number;
 		const next = number + 1 < order.length ? (index.offsets[order[number + 1] as number] as number) : end;
@@ -173,6 +174,14 @@ async function basesOf(descriptor: number, layout: Layout, gone: OidSet): Promis
 	return isRead && isWhole ? { numbers, left } : null;
 }
 
+/** The places in the index of what stays. */
+function placesOf(stays: Uint8Array): Uint32Array {
+	const places = new Uint32Array(stays.length);
+	let count = 0;
+	for (let place = 0; place < stays.length; place++) if (stays[place] === 1) places[count++] = place;
+	return places.subarray(0, count);
+}
+
 /** Writes the entries. @returns their index; null: the pack is not as its index says @throws GitError, the file system's error */
 async function writeEntries(
 	repository: Repository,
@@ -185,7 +194,7 @@ async function writeEntries(
 	const { index, order, stays } = layout;
 	const bases = await basesOf(descriptor, layout, gone);
 	if (bases === null) return null;
-	const places = [...stays.keys()].filter((place) => stays[place] === 1);
+	const places = placesOf(stays);
 	const head = Buffer.from("PACK\0\0\0\x02\0\0\0\0", "latin1");
 	head.writeUInt32BE(places.length, 8);
 	out.write(head);
@@ -210,28 +219,30 @@ async function writeEntries(
 		}),
 	);
 	if (!isThere) return null;
+	const header = Buffer.alloc(maxHeaderBytes);
 	const isRead = await eachStaying(descriptor, layout, (number, place, block, at, end) => {
 		if (isWhole[place] === 1) return;
 		const offset = out.at;
 		offsets[place] = offset;
 		const base = bases.numbers[number] as number;
+		if (base === noBase) {
+			out.write(block, at, end);
+			return;
+		}
 		const { length, distance, end: data } = headerAt(block, at);
-		const now = base === noBase ? distance : offset - (offsets[order[base] as number] as number);
+		const now = offset - (offsets[order[base] as number] as number);
 		if (now === distance) {
 			out.write(block, at, end);
 			return;
 		}
-		const header = Buffer.allocUnsafe(maxHeaderBytes);
 		const headerEnd = writeDistance(header, block.copy(header, 0, at, at + length), now);
 		crcs[place] = crcOf(block, at + data, end, crcOf(header, 0, headerEnd));
 		out.write(header, 0, headerEnd);
 		out.write(block, at + data, end);
 	});
 	if (!isRead || out.at > maxPackBytes) return null;
-	const ids = Buffer.allocUnsafe(places.length * idLength);
-	for (const [number, place] of places.entries()) index.ids.copy(ids, number * idLength, place * idLength, (place + 1) * idLength);
-	const column = (all: Uint32Array) => Uint32Array.from(places, (place) => all[place] as number);
-	return { count: places.length, ids, crcs: column(crcs), offsets: column(offsets) };
+	const column = (all: Uint32Array) => places.map((place) => all[place] as number);
+	return { count: places.length, ids: idsAt(index.ids, idLength, places), crcs: column(crcs), offsets: column(offsets) };
 }
 
 /**

@@ -167,9 +167,8 @@ async function pathsWith(
 }
 
 /** Names of files that contain a value which was forgotten in contents. Another forgetting may have replaced the commit meanwhile: HEAD is read. */
-async function namesWith({ paths, config }: ForgetRequest, value: Buffer | null): Promise<string[]> {
+async function namesWith(repository: Repository, value: Buffer | null): Promise<string[]> {
 	if (value === null) return [];
-	const repository = await openWorkspaceRepository(paths, config);
 	const { stdout } = await repository.run(["ls-tree", "-r", "-t", "-z", "--name-only", "HEAD"]);
 	const forms = formsOf(value);
 	return stdout
@@ -313,15 +312,17 @@ export async function forget(request: ForgetRequest, operands: readonly string[]
 		return await dryRun(request, wanted, key);
 	}
 	if (wanted.value === null && wanted.paths.length === 0) return await again(request);
-	const reserved = await reserveHub(await openWorkspaceRepository(paths, config), config);
+	const repository = await openWorkspaceRepository(paths, config);
+	const reserved = await reserveHub(repository, config);
 	try {
-		return await forgetWanted(request, wanted, key);
+		return await forgetWanted(request, wanted, key, repository);
 	} finally {
 		reserved?.release();
 	}
 }
 
-async function forgetWanted(request: ForgetRequest, wanted: Wanted, key: string): Promise<number> {
+/** @param repository opened before: with all the memory that a long history needs, the start of each process takes long */
+async function forgetWanted(request: ForgetRequest, wanted: Wanted, key: string, repository: Repository): Promise<number> {
 	const { paths, config, options } = request;
 	// Maps that wait here are applied first, and incoming commits are fetched.
 	await applyHere(request);
@@ -329,7 +330,7 @@ async function forgetWanted(request: ForgetRequest, wanted: Wanted, key: string)
 	faultPoint("forget-published");
 	if (made === null) {
 		// An earlier command may have been interrupted.
-		const left = await cleanHub(await openWorkspaceRepository(paths, config), config, null, true);
+		const left = await cleanHub(repository, config, null, true);
 		if (options.json) printJson({ schema: 1, replaced: false, commits: 0, hub: left });
 		else {
 			print(
@@ -349,7 +350,7 @@ async function forgetWanted(request: ForgetRequest, wanted: Wanted, key: string)
 			ExitCode.failed,
 		);
 	const forgotten = memory.applied === null ? null : { applied: memory.applied, made };
-	const left = await cleanHub(await openWorkspaceRepository(paths, config), config, forgotten);
+	const left = await cleanHub(repository, config, forgotten);
 	if (options.json)
 		printJson({
 			schema: 1,
@@ -366,7 +367,7 @@ async function forgetWanted(request: ForgetRequest, wanted: Wanted, key: string)
 		if (made.binary.length > 0) print(aboutBinary(counted(made.binary.length, "version")));
 		if (wanted.value?.includes(10)) print(aboutLines);
 		for (const line of problems) print(line);
-		for (const name of await namesWith(request, wanted.value)) print(inName(name));
+		for (const name of await namesWith(repository, wanted.value)) print(inName(name));
 		if (left !== null) print(left);
 		print(
 			`${config.peers.length > 0 ? `${config.peers.map(({ name }) => name).join(", ")}: ` : ""}the other nodes do the same with their next cycle, before they push`,

@@ -154,8 +154,8 @@ export async function syncOnce({ paths, config, logger, now = Date.now, task, fo
 			result = addUp(result, await runCycle(context));
 		}
 		const beside = await isBeside();
-		// Without a daemon no other process does it.
-		if (!beside) await maintainWorkspace(context);
+		// Without a daemon no other process does it. After a forgetting, which took long enough, the next run does.
+		if (!beside && !memory.forget.hasApplied) await maintainWorkspace(context);
 		const durationMs = performance.now() - started;
 		const limitedMs = memory.pace.limitedMs();
 		if (limitedMs > 0) {

@@ -184,8 +184,10 @@ export async function applyForget(
 	await scrubOwnFiles(context, scrub);
 	await rewriteGitFiles(repository, scrub);
 	faultPoint("forget-scrubbed");
-	const dropped = new OidSet(idLengthOf(store), [], rewritten.dropped.size + onDisk.size);
-	for (const oids of [rewritten.dropped, onDisk.keys()])
+	// Nearly always it is what the history had.
+	const isAll = removed.size === rewritten.removed.size;
+	const dropped = isAll ? rewritten.dropped : new OidSet(idLengthOf(store), [], rewritten.dropped.size);
+	for (const oids of isAll ? [onDisk.keys()] : [rewritten.dropped, onDisk.keys()])
 		for (const oid of oids) if (!rewritten.removed.has(oid) || removed.has(oid)) dropped.add(oid);
 	// Its history was examined, and has nothing of it. Of an old version that was only in the working tree that is not known.
 	const tip = commits.get(at.tip) ?? at.tip;
@@ -204,6 +206,7 @@ export async function applyForget(
 	const { forget } = context.memory;
 	// Kept only for the command that made the map: it is large, and a daemon does not need it.
 	if (forget.made !== null) forget.applied = rewritten;
+	forget.hasApplied = true;
 	forget.made = null;
 	writeForgetState(paths, finished(readForgetState(paths)));
 	log.warn(

@@ -53,6 +53,8 @@ export class ForgetMemory {
 	triedAt = Number.NEGATIVE_INFINITY;
 	/** Whether a command forgets, which cleans the hub at its end. */
 	isCommand = false;
+	/** Whether this process has applied a map. */
+	hasApplied = false;
 	/** Maps whose old objects are on no hub of this machine, or that cannot be removed there. */
 	readonly cleaned: Set<string> = new Set();
 	/** The history that this process rewrote when it made a map; null: none. */
@@ -92,9 +94,9 @@ export function forgetSkipped({ refused }: ForgetMemory): SkippedFile[] {
 const dropFile = (repository: Repository) => path.join(repository.commonDirectory, "robust-sync/forget-objects");
 
 /** Records the objects to remove: from here on nothing else is needed to finish. @throws the file system's error */
-export function writeDropList(repository: Repository, oids: Iterable<Oid>): void {
+export function writeDropList(repository: Repository, oids: OidSet): void {
 	fs.mkdirSync(path.dirname(dropFile(repository)), { recursive: true });
-	writeAtomicSync(dropFile(repository), `${[...oids].join("\n")}\n`);
+	writeAtomicSync(dropFile(repository), oids.lines);
 }
 
 /** The objects that remain to be removed; null: there is no list. */

@@ -15,6 +15,7 @@ import {
 	objectIds,
 	packNames,
 	type Repository,
+	readParents,
 	WorkCounter,
 	withObjectReader,
 } from "@robust-sync/git";
@@ -126,8 +127,21 @@ function isSame(made: MadeHistory, blobs: ReadonlyMap<Oid, Oid>, present: OidSet
 async function orderOf(store: Repository, commits: readonly Oid[], made: MadeHistory | null): Promise<Oid[]> {
 	if (made === null) return await inOrder(store, commits);
 	const left = commits.filter((oid) => !made.rewriter.isDone(oid));
+	if (await areApart(store, left)) return left;
 	// All of the new history is done.
-	return left.length > 1 ? await inOrder(store, left, [made.rewriter.commits.get(made.from) ?? made.from]) : left;
+	return await inOrder(store, left, [made.rewriter.commits.get(made.from) ?? made.from]);
+}
+
+/** More commits are put in order by git. */
+const fewCommits = 64;
+
+/** Whether some commits are few, and none is a parent of another: their order is any. @throws GitError */
+async function areApart(store: Repository, commits: readonly Oid[]): Promise<boolean> {
+	if (commits.length <= 1) return true;
+	if (commits.length > fewCommits) return false;
+	const parents: Oid[] = [];
+	for (const oid of commits) parents.push(...(await readParents(store, oid)));
+	return !commits.some((oid) => parents.includes(oid));
 }
 
 /**
