@@ -260,7 +260,7 @@ export function act(subject: Subject, name: string): boolean {
 		const isEmpty = inode === undefined || subject.peek()?.length === 0;
 		acts[name]?.(subject);
 		// Another program has removed or emptied it in order to write it again: what is written meanwhile has nothing of it.
-		if (isEmpty && !unwritten.has(name) && name !== "directory-gone" && inodeOf(subject.file) !== undefined)
+		if (isEmpty && !unwritten.has(name) && name !== "directory-gone" && (inode ?? inodeOf(subject.file)) !== undefined)
 			for (const [token, need] of before) if (need === "tree") subject.needs.set(token, "kept");
 		if (inode !== undefined && !moving.has(name) && (name === "directory-gone" || inodeOf(subject.file) !== inode))
 			subject.removed.add(inode);
