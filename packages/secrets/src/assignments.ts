@@ -67,6 +67,8 @@ const uuidService =
 	/heroku|railway|(?<![a-z])scw|scaleway|codecov|snyk|consul|nomad|postmark|(?<![a-z])wise|(?<![a-z])exa_|vapi|cloudsmith|proxmox|(?<![a-z])pve|openvsx|(?<![a-z])ovsx|npm|confluent|lokalise|gitpod|coolify|portainer|livepeer|browserless/i;
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
+const callResult = /^["'`]\s{0,3}\)\s{0,8}[=-]>/;
+
 const longestValue = 2_000;
 
 /** A string over several lines: `"""` of TOML and Python, `[[` of Lua. */
@@ -179,6 +181,8 @@ function assignedAt(text: string, offset: number): Assigned | null {
 	const isAssigned = assigning.test(text);
 	if (isAssigned) {
 		const at = assigning.lastIndex;
+		// The last argument of a call, and its result: `sign("", "secret") => "f7f9…"`.
+		if (callResult.test(text.slice(name.end, at))) return null;
 		const quoted = longStringAt(text, at) ?? quotedAt(text, at);
 		if (quoted !== null) return accepted(quoted, name, true);
 		const bare = partAt(barePart, text, at);

@@ -24,6 +24,8 @@ test("random values: every form, alphabet, length → 98 in 100 are found", () =
 
 /** Looks generated, but is no token of any service. */
 const drawn = "kR7vQ2xWm9TzB4nLp8Hd";
+const obfuscated = (text: string) =>
+	`OBF:${[...text].map((c, at) => [127 + c.charCodeAt(0) + text.charCodeAt(text.length - 1 - at), 127 + c.charCodeAt(0) - text.charCodeAt(text.length - 1 - at)].map((part, high) => (high === 0 ? part * 256 : part)).reduce((a, b) => a + b).toString(36).padStart(4, "0")).join("")}`;
 const image = "iVBORw0KGgoAAAANSUhEUgAAAAUAQVNaAAAFCAYAAACNbyblAAAAHElEQVQI12P4BxRw09";
 const utf32 = (text: string) =>
 	Buffer.concat([...text].map((character) => Buffer.from([character.charCodeAt(0), character.charCodeAt(0) >> 8, 0, 0])));
@@ -113,6 +115,8 @@ test.each<[string, string | Buffer]>([
 	["a key in base64 that begins like a path", `signing_key = "/${drawn}${drawn}c="\n`],
 	["a token behind a zero", `ACCESS_TOKEN="0.${drawn}${drawn}:${drawn}"\n`],
 	["the token of a hypervisor", "Authorization: PVEAPIToken=root@pam!ci=3f9c52d1-7b0e-4c8a-9e61-d27ab84f5c03\n"],
+	["a value that Jetty obfuscated", `keyStorePassword=${obfuscated(drawn)}\n`],
+	["a password called PASS", `PASS: ${drawn}\nUSER: anna\n`],
 	["the address of a chat's hook", "curl https://chat.corp-net.io/hooks/x3kqz7mwp9bj4rtn8hdvc5gf2y\n"],
 ])("%s → found", (_name, content) => {
 	expect(isFound(content)).toBe(true);
@@ -189,6 +193,14 @@ test.each([
 	["the key with which a page searches", `docsearch({\n  appId: "A",\n  apiKey: "50fe39c839958dfad797000f33e2ec17",\n})\n`],
 	["the token of a form in a saved page", `<input type="hidden" name="authenticity_token" value="${drawn}">\n`],
 	["a cookie that lets nobody in", `Cookie: theme=dark; _ga=GA1.2.${drawn}\n`],
+	["results of tests", "PASS: ld-i386/iamcu-1\nPASS: ld-i386/iamcu-2\nFAIL: ld-x86/pr24151a-x32\n"],
+	["constants of C", "it is not sufficient to pass `SSL_OP_NO_TLSv1`, one has to pass\n`SSL_OP_NO_TLSv1|SSL_OP_NO_SSLv3`.\n"],
+	["the result of a call with a secret", `* - sign('', 'test_secret') => '${"f7f9bd47fb98".repeat(4)}a7'\n`],
+	["the token of a badge", `<img src="https://badges.corp-net.io/js/rating/x.svg?token=${drawn}${drawn}">\n`],
+	["the token of a page, in words", `    Next page token: ${drawn}\n`],
+	["credentials that are cut off", `[("Authorization", "Basic ${base64("test:te")}60")]\n`],
+	["words that Jetty obfuscated", "keyStorePassword=OBF:1vny1zlo1x8e1vnw1vn61x8g1zlu1vn4\n"],
+	["a word written with digits", "http_proxy=http://john.doe:p4ssw0rd@127.0.0.1:8180\n"],
 	["a cookie of an example", "Set-Cookie: sessionid=38afes7a8; HttpOnly; Path=/\n"],
 ])("no secret: %s → not found", (_name, content) => {
 	expect(isFound(content)).toBe(false);

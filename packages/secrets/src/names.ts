@@ -24,6 +24,12 @@ const publicWord =
 /** The word with the same meaning before a secret's name. */
 const publicHead =
 	/^(?:public|pub|authenticity|circle|badge|csrf|xsrf|next|page|continuation|cursor|sync|cancel\w*|max|min|num|total|prompt|completion|input|output|hash(?:ed)?|encrypted|sealed|cache|tokenizer|device|push|forgery|verification|update|change|sequence|grant|export|import|confirm\w*|unit|product|idempotency|request|delete|primary|foreign|sort|partition|row|map|dict|object|json|by|bot|eos|pad|unk|site|recaptcha|publishable)$/i;
+/** The same, as words of a text. */
+const publicPhrase = /(?:^|[^A-Za-z])(?:page|paging|pagination|continuation|cursor|csrf|xsrf|badge)[ \t]$/i;
+const badge = /(?:badge|shield)[^\s"'<>()]{0,160}\.svg\?[^\s"'<>()]{0,100}$/i;
+/** The next line in the report of a test suite (POSIX 1003.3, DejaGnu, Automake). */
+const resultBefore = /(?:^|\n)(?:X?PASS|X?FAIL|SKIP|ERROR|UNSUPPORTED|UNRESOLVED|UNTESTED): [^\n]{0,300}\n$/;
+const resultAfter = /^: [^\n]{0,300}\r?\n(?:X?PASS|X?FAIL|SKIP|ERROR|UNSUPPORTED|UNRESOLVED|UNTESTED): /;
 /** Words before `key` that make it a secret one. */
 const secretKeyHead =
 	/(?:api|access|auth|authorization|private|priv|sign|signing|encrypt|encryption|crypto|cipher|secret|master|account|shared|preshared|service|hmac|jwt|aes|admin|deploy|app|webhook|storage|subscription|license|licence|session|cookie|security|vault|client|maps|flask|django|rails)[ _.-]?$/i;
@@ -91,6 +97,11 @@ function headOf(text: string, offset: number): string {
 
 const isOption = (text: string, offset: number) => /(?:--|ENV|ARG|set|export)/.test(text.slice(Math.max(0, offset - 48), offset));
 
+/** Whether `PASS` is the result of a test: one of several, each in a line. */
+const isTestResult = (text: string, offset: number, end: number) =>
+	/(?:^|\n)$/.test(text.slice(Math.max(0, offset - 1), offset)) &&
+	(resultAfter.test(text.slice(end, end + 340)) || resultBefore.test(text.slice(Math.max(0, offset - 340), offset)));
+
 /** The secret's name around the word at an offset. Null: it is not a name, not secret, or nothing is assigned to it. */
 export function secretNameAt(text: string, offset: number): SecretName | null {
 	if (!mayBeAssigned(text, offset)) return null;
@@ -112,6 +123,9 @@ export function secretNameAt(text: string, offset: number): SecretName | null {
 	// Not secret: the address of a meeting, which is meant to be shared, and the key with which a page searches its own documents.
 	if (/zoom\.us\/[^\s"']{1,40}[?&]$/i.test(head) || (kind === "key" && /docsearch/i.test(text.slice(Math.max(0, offset - 300), offset))))
 		return null;
+	// Of a list in parts, or in the address of an image that shows a number to everyone.
+	if (kind === "token" && (publicPhrase.test(head) || badge.test(text.slice(Math.max(0, offset - 300), offset)))) return null;
+	if (word === "PASS" && isTestResult(text, offset, end)) return null;
 	// The name of a type: `AWS::ApiGateway::ApiKey`.
 	if (/::[A-Za-z]*$/.test(head)) return null;
 	const first = head.slice(nameStart(head));

@@ -21,6 +21,9 @@ function isUserAndPassword(value: string): boolean {
 	return decoded.includes(":") && password.length >= 6 && (looksDrawn(password, 10) || looksThoughtOut(password));
 }
 
+/** Whether a value in base64 is a name and a password too short to be one, of which an example was made: `test:`, and four bytes. */
+const isOfShortPassword = (value: string) => /^[\x20-\x7e]{1,64}:.{0,5}$/s.test(Buffer.from(value, "base64").toString("latin1"));
+
 export const placedRules: readonly NamedRule[] = [
 	{
 		id: "command-password",
@@ -71,7 +74,8 @@ export const placedRules: readonly NamedRule[] = [
 		acceptsNamed: (match) => {
 			const value = (match.groups?.value ?? "").replace(/[.:!?]+$/, "");
 			// A JWT has a rule of its own, which recognizes an unsigned one.
-			return !value.startsWith("eyJ") && (isUserAndPassword(value) || (!/^https?:/.test(value) && looksDrawn(value, 15)));
+			if (value.startsWith("eyJ") || /^https?:/.test(value)) return false;
+			return isUserAndPassword(value) || (!isOfShortPassword(value) && looksDrawn(value, 15));
 		},
 	},
 	{

@@ -68,7 +68,7 @@ const placeholderWords =
 
 /** Values that standards and manuals print. */
 const published =
-	/s6BhdRkqt3|gX1fBat3bV|2YotnFZFEjr1zCsicMWpAA|tGzv3JOkF0XG5Qx2TlKWIA|7Fjfp0ZBr1KtDRbnfVdmIw|SlAV32hkKG|mF_9\.B5f|wJalrXUtnFEMI|QWxhZGRpbjpvcGVuIHNlc2FtZQ|h480djs93hd8|ad180jjd733klru7|Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUz|45ghiukldjahdnhzdauz/;
+	/s6BhdRkqt3|gX1fBat3bV|2YotnFZFEjr1zCsicMWpAA|tGzv3JOkF0XG5Qx2TlKWIA|7Fjfp0ZBr1KtDRbnfVdmIw|SlAV32hkKG|mF_9\.B5f|wJalrXUtnFEMI|QWxhZGRpbjpvcGVuIHNlc2FtZQ|h480djs93hd8|ad180jjd733klru7|kd94hf93k423kf44|pfkkdhi9sl3r4s00|nnch734d00sl2jdk|hh5s93j4hdidpola|hdhd0244k9j7ao03|Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUz|45ghiukldjahdnhzdauz/;
 
 /** The text that base64 represents; "": it is not text. */
 export function base64Text(value: string): string {
@@ -89,7 +89,7 @@ export function isExampleValue(value: string): boolean {
 
 /** Words of example values: no generated value has them by chance. */
 const certainExample =
-	/p(?:[a@]|%40)ss\W{0,6}w[o0]rd|x{5}|\*{3}|\.{3}|\u2026|example|placehold|change[-_]?me|redact|dummy|lorem|ipsum|your[-_ ]|1234567|abcdef|qwerty|foobar/i;
+	/p(?:[a4@]|%40)[s5$]{2}\W{0,6}w[o0]rd|x{5}|\*{3}|\.{3}|\u2026|example|placehold|change[-_]?me|redact|dummy|lorem|ipsum|your[-_ ]|very[-_]?long|1234567|abcdef|qwerty|foobar/i;
 const exampleWords =
 	/insert|replace|change|sample|real|your|todo|fixme|test|fake|mock|demo|passw(?:or)?d?|secret|token|hunter|letmein|default|admin|root|user|guest|public|hello|world|undefined|null|none|login|access|private|client|server|super|some|this|valid|api[-_]?key|(?<![A-Za-z])(?:my|foo|bar|baz|key|abc|the)(?![A-Za-z])/gi;
 
@@ -140,6 +140,7 @@ export function isIdentifier(value: string): boolean {
 		/^[\d.,:+-]+$/.test(value) ||
 		(/^(?:[a-z][a-z0-9+.-]*:\/\/|\.{0,2}\/|~\/|[A-Za-z]:\\)/.test(value) && !isBase64WithSlash(value)) ||
 		/^data:/.test(value) ||
+		/^[A-Za-z_]\w{0,40}=[^&=]*(?:&[A-Za-z_]\w{0,40}=[^&=]*)+$/.test(value) ||
 		/^(?=.*:.*:)[0-9a-f:.]{6,45}$/i.test(value) ||
 		/^[\w.+-]+@[\w-]+(\.[\w-]+)*\.[a-z]{2,}$/i.test(value) ||
 		/^[\w-]+(\.[\w-]+)*\.(?:json|ya?ml|toml|txt|md|js|ts|py|env|pem|key|html?|css|png|svg|conf|ini|com|org|net|io|dev|local|internal)$/i.test(

@@ -1,5 +1,5 @@
 import { randomBits } from "./likelihood.ts";
-import { base64Text, entropy, isExampleValue, isIdentifier, isMashed, isPatterned, withoutExampleWords } from "./randomness.ts";
+import { base64Text, countOf, entropy, isExampleValue, isIdentifier, isMashed, isPatterned, withoutExampleWords } from "./randomness.ts";
 
 const hexadecimal = /^(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)$/;
 /** Public by its form: a key of SSH, a public key or certificate, a template, an expression, a fingerprint. */
@@ -11,8 +11,20 @@ const templateBits = 28;
 /** A set of characters, as in a regular expression or an alphabet. */
 const characterSet = /a-z0-9|A-Za-z0|a-zA-Z|\{\d+,?\d*\}/;
 const codeLike =
-	/^[A-Za-z_$][\w$]*(?:(?:\.|::|->)[A-Za-z_$][\w$]*)+$|^[A-Za-z_$]\w*[=!]=[^=]|\(\)|^--?[a-z]|^[A-Za-z_]\w*\[\w+\]|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$/;
+	/^[A-Za-z_$][\w$]*(?:(?:\.|::|->)[A-Za-z_$][\w$]*)+$|^[A-Za-z_$]\w*[=!]=[^=]|\(\)|^--?[a-z]|^[A-Za-z_]\w*\[\w+\]|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+(?:v\d{1,2})?)+$/;
+/** Constants of C that are combined. */
+const constants = /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+(?:v\d{1,2})?)+(?:\|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+(?:v\d{1,2})?)+)+$/;
 const colonPairs = /^(?:[0-9A-F]{2}[:-]){5,}[0-9A-F]{2}$/i;
+
+/** The obfuscation of Jetty, which each reader can undo: four digits of base 36 for each character. */
+const obfuscated = /^OBF:((?:[0-9a-z]{4}){1,100})$/;
+
+/** The text that Jetty obfuscated. Null: it is not of that form. */
+function deobfuscated(value: string): string | null {
+	const groups = obfuscated.exec(value)?.[1]?.match(/.{4}/g);
+	const codes = groups?.map((group) => Number.parseInt(group, 36)).map((number) => ((number >> 8) + (number & 0xff) - 254) >> 1);
+	return codes === undefined ? null : String.fromCharCode(...codes.map((code) => code & 0xff));
+}
 
 const hexadecimalRun = /[0-9a-f]{32,}|[0-9A-F]{32,}/;
 
@@ -30,7 +42,10 @@ function hexadecimalBits(value: string): number {
 export function looksDrawn(value: string, need: number): boolean {
 	if (value.length < 8 || /[^\x21-\x7e]/.test(value)) return false;
 	if (isIdentifier(value) || isPatterned(value) || publicForm.test(value) || characterSet.test(value)) return false;
+	if (constants.test(value) || countOf(value, /[A-Za-z0-9]/g) < 0.4 * value.length) return false;
 	if (colonPairs.test(value) || (value.length < 24 && !hexadecimal.test(value) && isMashed(value))) return false;
+	const plain = deobfuscated(value);
+	if (plain !== null) return looksDrawn(plain, need) || looksThoughtOut(plain);
 	const decoded = base64Text(value);
 	if (decoded !== "") {
 		const secret = decoded.slice(decoded.indexOf(":") + 1);
