@@ -26,7 +26,7 @@ const assigning = new RegExp(
 		String.raw`${quote}\s{0,3}:\s{0,3}\{${blank}{0,40}${quote}value${quote}\s{0,3}:\s{0,3}`,
 		// Tags of HTML, XML and property lists, within a row of a table.
 		String.raw`:?(?:</?(?!t(?:r|able|body|head)\b)[a-z][a-z0-9]{0,9}(?:\s[^<>]{0,120})?>:?${blank}{0,40}){1,6}`,
-		String.raw`${closing}(?:${type})?${blank}{0,24}(?::\s{0,3}[>|][-+\d]{0,2}[ \t]{0,8}\r?\n\s{1,24}|:=|=>|->|={1,3}|!={1,2}|:-|:|\?\?=?|\|\|=?|\sor\s)\*{0,2}${blank}{0,24}`,
+		String.raw`${closing}(?:${type})?${blank}{0,24}(?::\s{0,3}[>|][-+\d]{0,2}[ \t]{0,8}\r?\n\s{1,24}|:=|=>|->|={1,3}|!={1,2}|:-|:|\?\?=?|\?=|\+=|\|\|=?|\sor\s)\*{0,2}${blank}{0,24}(?:(?:&[\w-]{1,40}|!{1,2}[\w:.,/-]{0,40})[ \t]{1,3}){0,2}`,
 		String.raw`${closing}\s{1,3}(?:is|was|ist):?\s{1,3}`,
 		String.raw`(?:${quote})?\s?>\s{0,40}`,
 		String.raw`(?:${quote})?[*_]{0,2}\s{0,20}\|\s{0,8}`,
@@ -38,7 +38,7 @@ const assigning = new RegExp(
 const beside = new RegExp(String.raw`${quote}\)?\s{0,3},\s{0,24}|\(\s{0,24}|\[\s{0,24}|(?:${quote})?\s{1,12}`, "y");
 /** A name that is the option of a command, or the first word after ENV: its value follows the blank. */
 const optionHead =
-	/(?:--[A-Za-z0-9_-]{0,40}|(?:^|\n)[ \t]{0,8}(?:ENV|ARG|set|setx|setenv|export)[ \t]{1,3}(?:-[A-Za-z]{1,4}[ \t]{1,3})?[A-Za-z0-9_]{0,40})$/;
+	/(?:--[A-Za-z0-9_-]{0,40}|(?:^|\n)[ \t]{0,8}(?:ENV|ARG|set|setx|setenv|export)[ \t]{1,3}(?:-[A-Za-z]{1,4}[ \t]{1,3})?[A-Za-z0-9_]{0,40}|\bproxy_set_header[ \t]{1,3}[A-Za-z0-9_-]{0,40})$/;
 
 /** The start of a quoted value may be: a bracket and a line end, a call, the prefix of a string, a scheme. */
 const opening = new RegExp(

@@ -47,6 +47,20 @@ describe("search", () => {
 		expect(found.filter(({ steps }) => steps > mostSteps)).toEqual([]);
 	});
 
+	test("rules: a frame, and characters that formats put between lines → linear time", () => {
+		const filled = ["+", " ", "\\n", '"', "\n", "=", ". ", "+ "].map((text) => `${text.repeat(28)}\x01`);
+		const frames = [
+			`-----BEGIN ${"PRIVATE"} KEY-----`,
+			"Private-Lines: 1\n",
+			"OpenVPN Static key V1-----",
+			`${"MIIEvQ"}IBADANBgkqhkiG9w0BAQEFAASC`,
+		];
+		const start = process.cpuUsage();
+		for (const frame of frames) for (const text of filled) new SecretFinder().matches(Buffer.from(frame + text));
+		const { user, system } = process.cpuUsage(start);
+		expect((user + system) / 1000).toBeLessThan(1_000);
+	});
+
 	test("finder: no CPU time left → one finding, allowed by a hash of the content", () => {
 		const content = Buffer.from(repeated("password="));
 		const finder = new SecretFinder([], -1);

@@ -113,10 +113,17 @@ const maxUnescaped = 2_000_000;
 /** A string in several parts on one line. */
 const seams = /(\\{0,3}["'`])[ \t]{0,3}(?:[+.&]|\.\.|\|\||<>)[ \t]{0,3}\1/g;
 
+/** A list of strings that is joined, and a string within a template. */
+const joins = /\[([^[\]\n]{1,400})\]\.join\((["'`])\2\)|(["'])\3\.join\([[(]([^[\]()\n]{1,400})[\])]\)/g;
+const joinSeams = /(["'`])\s{0,8},\s{0,8}\1/g;
+const templates = /\$\{\s{0,3}(["'])([^"'{}$\n]{1,200})\1\s{0,3}\}/g;
+const joined = (_all: string, list: string | undefined, _quote: unknown, _mark: unknown, other = "") =>
+	(list ?? other).replaceAll(joinSeams, "");
+
 /** The starts of an escaped printable character, and of the seam of a string. */
 export const escapeLiterals: readonly Literal[] = [
 	...['" + "', "' + '", "` + `", '"+"', "'+'", '" . "', "' . '", '" & "', '" || "', "' || '", '" <> "', '" .. "'],
-	...["\\u00", "\\u{"],
+	...["\\u00", "\\u{", '].join("")', "].join('')", '"".join([', "''.join([", "${'", '${"'],
 ]
 	.map((text): Literal => ({ text, anyCase: false }))
 	.concat(
@@ -136,7 +143,7 @@ export function unescaped(text: string, offsets: readonly number[]): Derived[] {
 	const flush = () => {
 		if (start < 0) return;
 		const part = text.slice(start, end);
-		const decoded = part.replaceAll(escapes, decodeEscape).replaceAll(seams, "");
+		const decoded = part.replaceAll(escapes, decodeEscape).replaceAll(seams, "").replaceAll(joins, joined).replaceAll(templates, "$2");
 		if (decoded !== part) parts.push({ text: decoded, at: start });
 		size += part.length;
 	};

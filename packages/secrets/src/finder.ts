@@ -13,17 +13,21 @@ import {
 } from "./derived.ts";
 import { foreignRules } from "./foreign-names.ts";
 import { visibleLines } from "./invisible.ts";
+import { keyFileOf } from "./key-files.ts";
+import { keyTextRules } from "./key-texts.ts";
 import { type Literal, LiteralFinder } from "./literals.ts";
+import { besideName, objectRules } from "./objects.ts";
 import { type OwnSecret, ownRule, spellings } from "./own-secrets.ts";
 import { hashRules } from "./password-hashes.ts";
 import { placedRules } from "./placed.ts";
 import { isPublished } from "./published.ts";
-import { countOf, entropy, isPlaceholder } from "./randomness.ts";
+import { entropy, isPlaceholder } from "./randomness.ts";
 import { bodyOf, type ListRule, type NamedRule, type Rule } from "./rule.ts";
 import { rules } from "./rules.ts";
 import { type Excerpt, excerptsAround, secretlintLiterals } from "./secretlint-literals.ts";
 import { databaseTexts } from "./sqlite.ts";
 import { columnAt, kubernetesRule, kubernetesTexts, listRules } from "./tables.ts";
+import { isStart } from "./token-start.ts";
 
 /** The place and kind of a secret. Never its value. */
 export interface Finding {
@@ -69,8 +73,8 @@ interface Places {
 
 /** The rule of a content whose search takes too long: unknown contents are not published. Its value is a hash of the content. */
 export const slowRule = "search-too-slow";
-/** CPU time for one content, milliseconds: thousands of times as much as an ordinary one needs. */
-const mostCpuMs = 3_000;
+/** CPU time for one content, milliseconds: an ordinary one of 8 MiB needs a tenth. */
+const mostCpuMs = 1_000;
 
 /** At most this many findings of one file are compared; one is enough to hold the file. */
 const maxFindings = 1_000;
@@ -127,7 +131,7 @@ function everySearched(): Searched {
 }
 
 function prepare(): Searched {
-	const all = [...rules, ...placedRules, ...foreignRules, ...hashRules, ...listRules, assignments];
+	const all = [...rules, ...placedRules, ...foreignRules, ...hashRules, ...keyTextRules, ...listRules, ...objectRules, assignments];
 	const literals: Literal[] = [];
 	const ruleOf: number[] = [];
 	for (const [index, { literals: texts, anyCase = false, next }] of all.entries())
@@ -247,6 +251,8 @@ export class SecretFinder {
 			met.push(match);
 			overTo = Math.max(overTo, match.end);
 		};
+		const keyFile = places === null ? null : keyFileOf(text);
+		if (keyFile !== null) meet({ rule: "private-key", ...keyFile });
 		this.#finder.search(bytes, (literal, offset) => {
 			if (literal >= ownFrom) {
 				const own = this.#own[literal - ownFrom]!;
@@ -268,7 +274,7 @@ export class SecretFinder {
 				else if ("find" in rule) {
 					const match = assignment(text, offset);
 					if (match !== null) meet(match);
-					else for (const one of columnAt(text, offset)) meet({ rule: rule.id, ...one });
+					else for (const one of [...columnAt(text, offset), ...besideName(text, offset)]) meet({ rule: rule.id, ...one });
 				} else meet(tryRule(rule, text, offset));
 			}
 			return found.length >= limit || isOver();
@@ -308,34 +314,6 @@ function tryRule(rule: PatternRule, text: string, offset: number): Match | null 
 	const value = groups.value ?? match[0];
 	const within = value === match[0] ? 0 : match[0].lastIndexOf(value);
 	return { rule: rule.id, value, start: start + within, end: start + within + value.length };
-}
-
-const letterOrDigit = /[A-Za-z0-9]/;
-/** A line of wrapped base64, such as an image in a message or notebook: no token starts in the next line. */
-const wrappedLine = /[A-Za-z0-9+/]{60}(?:\r?\n|\\{1,3}n)$/;
-const base64End = /(?:[A-Za-z0-9+/]|\\{1,3}n|\r?\n){40}$/;
-
-/** Whether a text ends inside base64. A checksum, with one case only, and a path, with more slashes, do not count. */
-function isInBase64(before: string, form: RegExp): boolean {
-	const encoded = form.exec(before)?.[0] ?? "";
-	return (
-		/[a-z]/.test(encoded) && /\d/.test(encoded) && countOf(encoded, /[A-Z]/g) >= 6 && countOf(encoded, /\/(?!\/)/g) <= encoded.length / 12
-	);
-}
-
-/** Whether a token may begin at an offset. A preceding escape or colour ends in a letter that does not belong to the token. */
-function isStart(text: string, at: number, notAfter: RegExp = letterOrDigit): boolean {
-	if (at === 0) return true;
-	const isWrapped = () => isInBase64(text.slice(Math.max(0, at - 72), at), wrappedLine);
-	if (text[at - 1] === "\n") return !isWrapped();
-	if (!notAfter.test(text[at - 1]!)) return !/[+/]/.test(text[at - 1]!) || !isInBase64(text.slice(Math.max(0, at - 48), at), base64End);
-	if (isWrapped()) return false;
-	const before = text.slice(Math.max(0, at - 20), at);
-	// In a database or a program, the byte before a text is its length, even if it is a letter.
-	if (/[\x00-\x08\x0e-\x1a\x7f-\xff][!-~]{0,3}$/.test(before)) return true;
-	return /\\[nrtbfv0]$|%[0-9A-Fa-f]{2}$|\\u[0-9A-Fa-f]{4}$|\\x[0-9A-Fa-f]{2}$|(?:\x1b|\\u001b|\\x1b|\\033|\\e)\[[0-9;]{0,12}m$/i.test(
-		before,
-	);
 }
 
 /** Converts UTF-16 to UTF-8; everything else is returned as it is. */

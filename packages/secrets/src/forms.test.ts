@@ -25,7 +25,15 @@ test("random values: every form, alphabet, length → 98 in 100 are found", () =
 /** Looks generated, but is no token of any service. */
 const drawn = "kR7vQ2xWm9TzB4nLp8Hd";
 const obfuscated = (text: string) =>
-	`OBF:${[...text].map((c, at) => [127 + c.charCodeAt(0) + text.charCodeAt(text.length - 1 - at), 127 + c.charCodeAt(0) - text.charCodeAt(text.length - 1 - at)].map((part, high) => (high === 0 ? part * 256 : part)).reduce((a, b) => a + b).toString(36).padStart(4, "0")).join("")}`;
+	`OBF:${[...text]
+		.map((c, at) =>
+			[127 + c.charCodeAt(0) + text.charCodeAt(text.length - 1 - at), 127 + c.charCodeAt(0) - text.charCodeAt(text.length - 1 - at)]
+				.map((part, high) => (high === 0 ? part * 256 : part))
+				.reduce((a, b) => a + b)
+				.toString(36)
+				.padStart(4, "0"),
+		)
+		.join("")}`;
 const image = "iVBORw0KGgoAAAANSUhEUgAAAAUAQVNaAAAFCAYAAACNbyblAAAAHElEQVQI12P4BxRw09";
 const utf32 = (text: string) =>
 	Buffer.concat([...text].map((character) => Buffer.from([character.charCodeAt(0), character.charCodeAt(0) >> 8, 0, 0])));
@@ -117,6 +125,36 @@ test.each<[string, string | Buffer]>([
 	["the token of a hypervisor", "Authorization: PVEAPIToken=root@pam!ci=3f9c52d1-7b0e-4c8a-9e61-d27ab84f5c03\n"],
 	["a value that Jetty obfuscated", `keyStorePassword=${obfuscated(drawn)}\n`],
 	["a password called PASS", `PASS: ${drawn}\nUSER: anna\n`],
+	["a header with another scheme", `Authorization: GenieKey ${drawn}\n`],
+	["a plain value in a secret of Kubernetes", `kind: Secret\nmetadata:\n  name: x\nstringData:\n  a: ${drawn}\n`],
+	["the same on one line of JSON", JSON.stringify({ kind: "Secret", stringData: { a: drawn } })],
+	["a sensitive output of Terraform", JSON.stringify({ outputs: { db: { value: drawn, type: "string", sensitive: true } } }, null, 2)],
+	["the same as a command prints it", JSON.stringify({ db: { sensitive: true, type: "string", value: drawn } }, null, 2)],
+	["a secret variable of Postman", JSON.stringify({ values: [{ key: "db", value: drawn, type: "secret" }] })],
+	["a value before its name", JSON.stringify({ value: drawn, name: "DB_PASSWORD" }, null, 2)],
+	["the same in YAML", `- value: ${drawn}\n  name: DB_PASSWORD\n`],
+	["a key that seals", `unseal_key = '${base64(drawn + drawn)}'\n`],
+	["a key of an administrator, hexadecimal", 'const searchAdminKey = "3fa9c1b27d5e84a06b173fa9c1b27d5e";\n'],
+	["a value behind an anchor", `db_password: &pw ${drawn}\n`],
+	["a value behind a tag", `db_password: !!str "${drawn}"\n`],
+	["a list of YAML", `passwords:\n  - none\n  - ${drawn}\n`],
+	["a list of JSON", JSON.stringify({ api_tokens: ["none", `${drawn}${drawn}`] })],
+	["a variable of make", `DEPLOY_TOKEN ?= ${drawn}\n`],
+	["the same, appended", `DEPLOY_TOKEN += ${drawn}\n`],
+	["a string in a template", `const a = \`\${"${hub.slice(0, 15)}"}${hub.slice(15)}\`;\n`],
+	["a list that is joined", `const a = ["${hub.slice(0, 15)}", "${hub.slice(15)}"].join("");\n`],
+	["the same in Python", `a = "".join(["${hub.slice(0, 15)}", "${hub.slice(15)}"])\n`],
+	["a value in a colour of a terminal", `\x1b[32mapi_token\x1b[0m=\x1b[33m${drawn}\x1b[0m\n`],
+	["the password of a mail program", `host smtp.corp-net.io\nuser anna@corp-net.io\npassword ${drawn}\n`],
+	["the password of a dialled connection", `anna * "${drawn}" *\n`],
+	["the password of a file transfer program", `<User>a</User><Pass encoding="base64">${base64(drawn)}</Pass>\n`],
+	["credentials as an argument", `requests.get("https://corp-net.io", auth=("anna", "${drawn}"))\n`],
+	["the arguments of a connection", `mysqli_connect("db", "app", "${drawn}", "shop");\n`],
+	["a filled field of a form", `<form><input name="pw" value="${drawn}" type="password"></form>\n`],
+	["a header that a server adds", `proxy_set_header X-Api-Key ${drawn};\n`],
+	["a private key without its frame", `KEY=${rsa.replaceAll(/-----[^-]+-----|\s/g, "")}\n`],
+	["the same over lines", `${rsa.replaceAll(/-----[^-]+-----/g, "")}\n`],
+	["a key of a cluster", `[client.admin]\n\tkey = AQ${`${drawn}${drawn}`.slice(0, 36)}==\n`],
 	["the address of a chat's hook", "curl https://chat.corp-net.io/hooks/x3kqz7mwp9bj4rtn8hdvc5gf2y\n"],
 ])("%s → found", (_name, content) => {
 	expect(isFound(content)).toBe(true);
@@ -193,6 +231,13 @@ test.each([
 	["the key with which a page searches", `docsearch({\n  appId: "A",\n  apiKey: "50fe39c839958dfad797000f33e2ec17",\n})\n`],
 	["the token of a form in a saved page", `<input type="hidden" name="authenticity_token" value="${drawn}">\n`],
 	["a cookie that lets nobody in", `Cookie: theme=dark; _ga=GA1.2.${drawn}\n`],
+	["plain values of a Kubernetes document that is no secret", `kind: ConfigMap\nstringData:\n  a: ${drawn}\n`],
+	["an output that is not sensitive", JSON.stringify({ a: { value: drawn, sensitive: false }, b: { sensitive: true } }, null, 2)],
+	["a signed header", `Authorization: Digest username="a", response="${"3fa9c1b27d5e".repeat(3)}"\n`],
+	["lists of words", "passwords:\n  - see-the-safe\n  - changeme\ntokens: ['the', 'of']\n"],
+	["a field of a form without a value", `<input type="password" name="a"><p title="${drawn}">\n`],
+	["a comment that looks like a dialled connection", ' * "kubernetes-secret" *\n a * "b" * c\n'],
+	["text that begins like a wallet's key", `Kw${"3fa9c1b27d5e84a6b17".repeat(2)}${drawn.slice(0, 12)}\n`],
 	["results of tests", "PASS: ld-i386/iamcu-1\nPASS: ld-i386/iamcu-2\nFAIL: ld-x86/pr24151a-x32\n"],
 	["constants of C", "it is not sufficient to pass `SSL_OP_NO_TLSv1`, one has to pass\n`SSL_OP_NO_TLSv1|SSL_OP_NO_SSLv3`.\n"],
 	["the result of a call with a secret", `* - sign('', 'test_secret') => '${"f7f9bd47fb98".repeat(4)}a7'\n`],

@@ -2,13 +2,13 @@ import type { Derived } from "./derived.ts";
 
 // Characters that are not visible, as editors and pages put them into copied text, and wide signs. Contents have one character for each byte of UTF-8.
 
-/** Soft hyphen; zero-width space, joiners, marks of direction; word joiner and invisible signs; byte order mark. */
-const invisible = /\xc2\xad|\xe2\x80[\x8b-\x8f\xaa-\xae]|\xe2\x81[\xa0-\xa9]|\xef\xbb\xbf/g;
+/** Colours of a terminal; soft hyphen; zero-width space, joiners, marks of direction; word joiner and invisible signs; byte order mark. */
+const invisible = /\x1b\[[\d;]{0,12}[mK]|\xc2\xad|\xe2\x80[\x8b-\x8f\xaa-\xae]|\xe2\x81[\xa0-\xa9]|\xef\xbb\xbf/g;
 /** No-break spaces, and the colon and equals sign of East Asian texts. */
 const spaces = /\xc2\xa0|\xe2\x80[\x80-\x8a\xaf]|\xe3\x80\x80/g;
-const anyOfThem = /\xc2[\xa0\xad]|\xe2\x80[\x80-\x8f\xaa-\xaf]|\xe2\x81[\xa0-\xa9]|\xef\xbb\xbf|\xe3\x80\x80|\xef\xbc[\x9a\x9d]/g;
+const anyOfThem = /\x1b\[|\xc2[\xa0\xad]|\xe2\x80[\x80-\x8f\xaa-\xaf]|\xe2\x81[\xa0-\xa9]|\xef\xbb\xbf|\xe3\x80\x80|\xef\xbc[\x9a\x9d]/g;
 /** The first bytes of these: the search for a byte is the fastest. */
-const firstBytes = [0xc2, 0xe2, 0xe3, 0xef];
+const firstBytes = [0x1b, 0xc2, 0xe2, 0xe3, 0xef];
 /** A line without a word of this length holds no secret. */
 const wordOfAscii = /[!-~]{8}/;
 
@@ -20,7 +20,7 @@ export function visibleLines(text: string, bytes: Uint8Array): Derived[] {
 	const lines: Derived[] = [];
 	if (!firstBytes.some((byte) => bytes.includes(byte))) return lines;
 	let size = 0;
-	anyOfThem.lastIndex = 3;
+	anyOfThem.lastIndex = text.startsWith("\xef") ? 3 : 0;
 	for (let found = anyOfThem.exec(text); found !== null && size < maxCharacters; found = anyOfThem.exec(text)) {
 		const start = text.lastIndexOf("\n", found.index) + 1;
 		const feed = text.indexOf("\n", found.index);

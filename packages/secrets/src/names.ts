@@ -35,7 +35,9 @@ const secretKeyHead =
 	/(?:api|access|auth|authorization|private|priv|sign|signing|encrypt|encryption|crypto|cipher|secret|master|account|shared|preshared|service|hmac|jwt|aes|admin|deploy|app|webhook|storage|subscription|license|licence|session|cookie|security|vault|client|maps|flask|django|rails)[ _.-]?$/i;
 /** Words before `key` that hardly ever occur with anything but a secret. */
 const namedKeyHead =
-	/(?:(?:dd|datadog)[ _.-]?(?:app|application)|api|access|auth|authorization|private|secret|sign|signing|encryption|master|session|webhook|preshared)[ _.-]?$/i;
+	/(?:(?:dd|datadog)[ _.-]?(?:app|application)|api|access|auth|authorization|private|secret|sign|signing|encryption|master|session|webhook|preshared|fernet|unseal|admin|recovery|decryption)[ _.-]?$/i;
+/** Words before `tokens` that make them no parts of a text. */
+const grantedHead = /(?:api|access|auth|bearer|refresh|deploy|bot|secret)[ _.-]?$/i;
 const constantHead = /(?:^|[^A-Za-z0-9_])[A-Z][A-Z0-9_]{1,40}_$/;
 /** Before `pass`, written together: `dbpass`, `smtppass`. */
 const passHead = /(?:db|user|my|admin|root|smtp|ftp|ssh|sql|mail|app|login|new|old|pg|redis|key|store|ldap|proxy|bind)$/i;
@@ -46,9 +48,9 @@ const isUpper = (code: number) => code >= 0x41 && code <= 0x5a;
 const isLetter = (code: number) => isLower(code) || isUpper(code);
 
 /** The characters that may follow a name with an assignment; most names in code are followed by others. */
-const followers = new Set([..."\"'`\\:=><|([]*_}?!-) \t\r\n"].map((character) => character.charCodeAt(0)));
+const followers = new Set([..."\"'`\\:=><|([]*_}?!+-) \t\r\n"].map((character) => character.charCodeAt(0)));
 /** The same after a blank; letters, for a type or a verb. */
-const laterFollowers = new Set([..."\"'`\\:=>|?!-&{*v"].map((character) => character.charCodeAt(0)));
+const laterFollowers = new Set([..."\"'`\\:=>|?!+-&{*v"].map((character) => character.charCodeAt(0)));
 
 const isNameCharacter = (code: number) =>
 	isLetter(code) || (code >= 0x30 && code <= 0x39) || code === 0x5f || code === 0x2e || code === 0x2d;
@@ -132,7 +134,7 @@ export function secretNameAt(text: string, offset: number): SecretName | null {
 	const name = first + text.slice(offset, end);
 	const [secondLast = "", last = ""] = ["", "", ...words(first)].slice(-2);
 	if (publicHead.test(last) || /^pub(?:lic)?$/i.test(secondLast) || words(tail).some((part) => publicWord.test(part))) return null;
-	if (kind === "token" && /^token$/i.test(word) && /^s(?:[_\d]|$)/.test(tail)) return null;
+	if (kind === "token" && /^token$/i.test(word) && /^s(?:[_\d]|$)/.test(tail) && !grantedHead.test(head)) return null;
 	if (kind !== "key") return { kind, text: name, end };
 	if (!/^(?:_?\d{0,2}|[_-]?(?:base|base64|data|material|value|string|pem|secret))$/i.test(tail)) return null;
 	if (namedKeyHead.test(head)) return { kind: "token", text: name, end };

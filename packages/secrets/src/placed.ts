@@ -13,6 +13,7 @@ const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 /** The text after an option of one letter: its value, in quotes or not. */
 const afterOption = ` =:"'\`\\${letters}${letters.toLowerCase()}0123456789_.@%+-`;
 
+const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const isDrawn = (need: number) => (match: RegExpExecArray) => looksDrawn(match.groups?.value ?? "", need);
 /** Whether a text in base64 decodes to a name and a password. */
 function isUserAndPassword(value: string): boolean {
@@ -59,7 +60,7 @@ export const placedRules: readonly NamedRule[] = [
 		notAfter: /[A-Za-z0-9]/,
 		pattern: /password\s{1,8}(?<value>[^\s"'`\\]{8,200})(?=[\s"'`\\]|$)/y,
 		acceptsNamed: (match, before) =>
-			/\b(?:login|account|machine)\s{1,8}\S{1,120}\s{1,8}$/.test(before) &&
+			/\b(?:login|account|machine|user)\s{1,8}\S{1,120}\s{1,8}$/.test(before) &&
 			(isDrawn(8)(match) || looksThoughtOut(match.groups?.value ?? "")),
 	},
 	{
@@ -68,13 +69,17 @@ export const placedRules: readonly NamedRule[] = [
 		anyCase: true,
 		notAfter: /[A-Za-z]/,
 		pattern: new RegExp(
-			String.raw`(?:authorization${open}\]?\s{0,3}(?:[:=,]|=>)\s{0,3}[frbu@]{0,2}${open}(?:(?:bearer|token|basic|bot|apikey|key)\s{1,2})?|bearer\s{1,2})(?<value>[A-Za-z0-9_.~+/!@#%^*=:?-]{12,2000})${end}`,
+			String.raw`(?:authorization${open}\]?\s{0,3}(?:[:=,]|=>)\s{0,3}[frbu@]{0,2}${open}(?:(?<scheme>[a-z][a-z0-9_-]{1,24})\s{1,2})?|bearer\s{1,2})(?<value>[A-Za-z0-9_.~+/!@#%^*=:?-]{12,2000})${end}`,
 			"iy",
 		),
 		acceptsNamed: (match) => {
 			const value = (match.groups?.value ?? "").replace(/[.:!?]+$/, "");
 			// A JWT has a rule of its own, which recognizes an unsigned one.
 			if (value.startsWith("eyJ") || /^https?:/.test(value)) return false;
+			const scheme = match.groups?.scheme ?? "";
+			// Of other schemes (AWS4-HMAC-SHA256, Digest), names and signatures follow.
+			if (!/^(?:|bearer|token|basic|bot|apikey|key)$/i.test(scheme) && !/^[\w.~+/:-]+={0,2}$/.test(value)) return false;
+			if (/key$/i.test(scheme) && uuid.test(value)) return !isPatterned(value);
 			return isUserAndPassword(value) || (!isOfShortPassword(value) && looksDrawn(value, 15));
 		},
 	},
@@ -85,7 +90,7 @@ export const placedRules: readonly NamedRule[] = [
 		pattern: new RegExp(`_authToken=${open}(?<value>[A-Za-z0-9_.~+/=-]{16,2000})${end}`, "y"),
 		acceptsNamed: (match) => {
 			const value = match.groups?.value ?? "";
-			return looksDrawn(value, 15) || (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(value) && !isPatterned(value));
+			return looksDrawn(value, 15) || (uuid.test(value) && !isPatterned(value));
 		},
 	},
 	{
@@ -120,6 +125,44 @@ export const placedRules: readonly NamedRule[] = [
 			"iy",
 		),
 		acceptsNamed: isDrawn(11),
+	},
+	{
+		id: "peer-password",
+		literals: [' * "', '\t*\t"'],
+		notAfter: null,
+		back: /(?:^|\n)[^\s#"*/]{1,64}$/,
+		pattern: /\n?[^\s"]{1,64}[ \t]\*[ \t]"(?<value>[^\s"]{8,200})"[ \t]{1,8}(?:\*|[\d.]{7,15}|-)[ \t]{0,8}(?=\r?\n|$)/y,
+		acceptsNamed: (match) => isDrawn(10)(match) || looksThoughtOut(match.groups?.value ?? ""),
+	},
+	{
+		id: "argument-password",
+		literals: [
+			"auth=(",
+			"auth = (",
+			"basicauth(",
+			".auth(",
+			"mysqli_connect(",
+			"mysql_connect(",
+			"new mysqli(",
+			"new pdo(",
+			"getconnection(",
+		],
+		anyCase: true,
+		notAfter: null,
+		pattern:
+			/(?:auth(?: ?= ?)?\(\s{0,20}["'][^"'\n]{1,80}["']|(?:mysqli?(?:_connect)?|pdo|getconnection)\(\s{0,20}["'][^"'\n]{1,200}["']\s{0,3},\s{0,20}["'][^"'\n]{1,80}["'])\s{0,3},\s{0,20}["'](?<value>[^\s"'`\\]{8,200})["']/iy,
+		acceptsNamed: (match) => isDrawn(10)(match) || looksThoughtOut(match.groups?.value ?? ""),
+	},
+	{
+		id: "encoded-password",
+		literals: ['<pass encoding="base64">'],
+		anyCase: true,
+		notAfter: null,
+		pattern: /<pass encoding="base64">\s{0,8}(?<value>[A-Za-z0-9+/]{8,400}={0,2})\s{0,8}</iy,
+		acceptsNamed: (match) => {
+			const password = Buffer.from(match.groups?.value ?? "", "base64").toString("latin1");
+			return looksDrawn(password, 10) || looksThoughtOut(password);
+		},
 	},
 	{
 		id: "url-password",

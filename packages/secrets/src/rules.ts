@@ -22,7 +22,10 @@ const isSignedJwt = (value: string): boolean => {
 	return !/1234567890|"john[ _.-]?doe|example\.(?:com|org|net)|"(?:foo|bar|test|joe|payload)"/i.test(claims);
 };
 
-/** Base64 lines of a key, with anything that a format puts between them: line breaks, indents, quotes, escapes, commas. */
+/**
+ * Between the characters of a key in base64, anything that a format puts there: line breaks, indents, quotes, escapes, commas. The plus sign is
+ * here only: a character in two alternatives of a repetition takes exponential time.
+ */
 const between = String.raw`(?:\\{1,8}[nrt"']|[\s"'\`,+.>#*|]|-(?!-{3,4} ?BEGIN)|\\\r?\n)`;
 const isKeyMaterial = (value: string): boolean => {
 	const body = value.replaceAll(/\\+[nrt]/g, "\n");
@@ -205,8 +208,8 @@ export const rules: readonly Rule[] = [
 	prefixed(
 		"notion-token",
 		["ntn_", "secret_"],
-		"(?:[0-9]{11}[A-Za-z0-9]{35}|[A-Za-z0-9]{43})(?![A-Za-z0-9])",
-		(v) => characterClasses(v) >= 4,
+		"(?:[A-Za-z0-9]{46}|[A-Za-z0-9]{43})(?![A-Za-z0-9])",
+		(v) => characterClasses(v) >= 4 && !/^secret_[a-z]{20}/.test(v),
 	),
 	prefixed("figma-token", ["figd_", "figo_"], "[A-Za-z0-9_-]{40,200}", hasVariety),
 	prefixed("airtable-token", ["pat"], "[A-Za-z0-9]{14}\\.[a-f0-9]{64}(?![A-Za-z0-9])"),
@@ -246,7 +249,7 @@ export const rules: readonly Rule[] = [
 		back: /-{4,5} ?BEGIN (?:[A-Z0-9]{1,12} ){0,3}$/,
 		notAfter: null,
 		pattern: new RegExp(
-			`-{4,5} ?BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)? ?-{4,5}(?<value>(?:[A-Za-z0-9+/=:() ]|${between}){60,20000})`,
+			`-{4,5} ?BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)? ?-{4,5}(?<value>(?:[A-Za-z0-9/=:()]|${between}){60,20000})`,
 			"y",
 		),
 		accepts: (value, [all = ""]) =>
@@ -257,14 +260,14 @@ export const rules: readonly Rule[] = [
 		id: "putty-key",
 		literals: ["Private-Lines:"],
 		notAfter: null,
-		pattern: new RegExp(String.raw`Private-Lines: \d{1,3}${between}{1,24}(?<value>(?:[A-Za-z0-9+/=]|${between}){40,8000})`, "y"),
+		pattern: new RegExp(String.raw`Private-Lines: \d{1,3}${between}{1,24}(?<value>(?:[A-Za-z0-9/=]|${between}){40,8000})`, "y"),
 	},
 	{
 		id: "openvpn-key",
 		literals: ["OpenVPN Static key V1", "OpenVPN tls-crypt-v2"],
 		notAfter: null,
 		pattern: new RegExp(
-			String.raw`OpenVPN (?:Static key V1|tls-crypt-v2 \w{1,8} key)-{4,5}(?<value>(?:[A-Za-z0-9+/=]|${between}){200,1600})`,
+			String.raw`OpenVPN (?:Static key V1|tls-crypt-v2 \w{1,8} key)-{4,5}(?<value>(?:[A-Za-z0-9/=]|${between}){200,1600})`,
 			"y",
 		),
 	},

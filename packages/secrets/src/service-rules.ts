@@ -1,4 +1,4 @@
-import { characterClasses } from "./randomness.ts";
+import { characterClasses, isPatterned } from "./randomness.ts";
 import { hasVariety, prefixed, type Rule } from "./rule.ts";
 import { looksDrawn } from "./values.ts";
 
@@ -30,7 +30,7 @@ export const serviceRules: readonly Rule[] = [
 	prefixed("google-hmac-id", ["GOOG1E"], `[A-Z0-9]{55}${end}`, hasVariety),
 	prefixed("amazon-seller-token", ["amzn.mws."], uuid),
 	prefixed("amazon-seller-token", ["amzn1.oa2-cs.v1."], `[a-f0-9]{64}${end}`),
-	prefixed("aiven-password", ["AVNS_"], `[A-Za-z0-9_-]{19}${endOfUrl}`, ofThreeKinds),
+	prefixed("aiven-password", ["AVNS_"], `[A-Za-z0-9_-]{15,24}${endOfUrl}`, (v) => ofThreeKinds(v.slice(5))),
 	prefixed("neon-password", ["npg_"], `[A-Za-z0-9]{12}${end}`, hasVariety),
 	prefixed("datastax-token", ["AstraCS:"], `[A-Za-z0-9]{24}:[a-f0-9]{64}${end}`),
 	prefixed("docker-swarm-token", ["SWMTKN-1-"], `[a-z0-9]{49,50}-[a-z0-9]{24,25}${end}`),
@@ -49,7 +49,8 @@ export const serviceRules: readonly Rule[] = [
 	prefixed("alibaba-key", ["LTAI"], `[A-Za-z0-9]{17,21}${end}`, ofThreeKinds),
 	prefixed("tencent-key", ["AKID"], `[A-Za-z0-9]{32}${end}`, ofThreeKinds),
 	prefixed("volcengine-key", ["AKLT"], `[A-Za-z0-9+/=_-]{40,80}${end}`, ofThreeKinds),
-	prefixed("yandex-key", ["AQVN", "YCAJE", "YCP", "YCM", "y0_Ag"], `[A-Za-z0-9_-]{22,60}${endOfUrl}`, ofThreeKinds),
+	prefixed("yandex-key", ["AQVN", "YCAJE", "YCP", "YCM"], `[A-Za-z0-9_-]{22,60}${endOfUrl}`, ofThreeKinds),
+	prefixed("yandex-token", ["y0_", "y1_", "y2_", "y3_"], `[A-Za-z0-9_-]{50,70}${endOfUrl}`, ofThreeKinds),
 	prefixed("yandex-token", ["t1.9eu"], "[A-Za-z0-9_-]{40,300}\\.[A-Za-z0-9_-]{80,100}={0,2}"),
 	prefixed("aws-access-key", ["A3T"], `[A-Z0-9][A-Z2-7]{16}${end}`, (v) => /\d/.test(v.slice(4)) && new Set(v).size >= 10),
 	prefixed("cloudflare-ca-key", ["v1.0-"], `[a-f0-9]{24}-[a-f0-9]{146}`),
@@ -80,13 +81,41 @@ export const serviceRules: readonly Rule[] = [
 		`[A-Z0-9]{25,32}${end}`,
 		(v) => /\d.*\d/.test(v.slice(4)) && /[A-Z]/.test(v.slice(4)) && new Set(v).size >= 12,
 	),
-	prefixed("jfrog-reference-token", ["cmVmdGtuOj"], `[A-Za-z0-9]{54}${end}`, hasVariety),
+	prefixed("jfrog-reference-token", ["cmVmdGtuOj"], `[A-Za-z0-9]{52,58}(?![A-Za-z0-9+/])`, hasVariety),
 	prefixed("unkey-zuplo-key", ["unkey_", "zpka_"], `[A-Za-z0-9_]{24,60}${end}`, ofThreeKinds),
 	prefixed("jsr-token", ["jsrp_", "jsrd_"], `[A-Za-z0-9]{36}${end}`, ofThreeKinds),
 	prefixed("n8n-key", ["n8n_api_"], `[a-f0-9]{64,160}${end}`),
 	prefixed("ory-token", ["ory_st_", "ory_pat_", "ory_at_", "ory_rt_"], `[A-Za-z0-9_.-]{24,100}${endOfUrl}`, ofThreeKinds),
 	prefixed("uri-secret-token", ["secret-token:"], "[A-Za-z0-9._~%!$&'()*+,;=:@-]{16,400}", (v) => looksDrawn(v.slice(13), 14)),
+	prefixed("browserbase-key", ["bb_live_", "bb_test_"], `[A-Za-z0-9_-]{24,40}${endOfUrl}`, ofThreeKinds),
+	prefixed("cursor-key", ["key_"], `[a-f0-9]{64}${end}`),
+	prefixed("wakatime-key", ["waka_"], `${uuid}${end}`),
+	prefixed("xata-key", ["xau_"], `[A-Za-z0-9]{32,36}${end}`, ofThreeKinds),
+	prefixed("intra42-key", ["s-s4t2ud-", "u-s4t2ud-", "s-s4t2af-", "u-s4t2af-"], `[a-f0-9]{64}${end}`),
+	prefixed("expo-token", ["expo_"], `[A-Za-z0-9_-]{40}${endOfUrl}`, ofThreeKinds),
+	prefixed("nx-token", ["nx_cloud_"], `[A-Za-z0-9]{40}${end}`, ofThreeKinds),
+	prefixed("pganalyze-key", ["pga_"], `[A-Za-z0-9]{40}${end}`, ofThreeKinds),
+	prefixed("okta-token", ["SSWS 00"], `[A-Za-z0-9_-]{40}${endOfUrl}`, ofThreeKinds),
+	{
+		id: "convex-key",
+		literals: ["prod:", "dev:", "preview:"],
+		pattern: /(?:prod|dev|preview):[a-z]{2,16}-[a-z]{2,16}-\d{1,4}\|(?<value>[A-Za-z0-9+/]{60,200}={0,2})(?![A-Za-z0-9+/=])/y,
+		accepts: hasVariety,
+	},
+	{
+		// Their tokens have no prefix that is rare enough: known behind the service's name only.
+		id: "service-token",
+		literals: ["ghost", "mailgun", "bitwarden", "bws"],
+		anyCase: true,
+		notAfter: null,
+		pattern: new RegExp(
+			String.raw`(?:ghost[^\n]{0,40}?(?<![a-f0-9])(?<ghost>[a-f0-9]{24}:[a-f0-9]{64})|mailgun[^\n]{0,40}?(?<![a-f0-9])(?<mailgun>[a-f0-9]{32}-[a-f0-9]{8}-[a-f0-9]{8})|b(?:itwarden|ws)[^\n]{0,40}?(?<bws>0\.${uuid}\.[A-Za-z0-9]{30}:[A-Za-z0-9+/]{22}==))(?![A-Za-z0-9-])`,
+			"iy",
+		),
+		accepts: (value) => !isPatterned(value.slice(-60)),
+	},
 	// monitoring
+	prefixed("rootly-key", ["rootly_"], `[a-f0-9]{64}${end}`),
 	prefixed("posthog-key", ["phx_", "phs_"], `[A-Za-z0-9_-]{40,60}${endOfUrl}`, hasVariety),
 	prefixed("honeycomb-key", ["hcaik_", "hcamk_", "hcxik_"], `[a-z0-9]{20,70}${end}`, hasVariety),
 	prefixed("axiom-token", ["xaat-", "xapt-"], uuid),
@@ -110,6 +139,10 @@ export const serviceRules: readonly Rule[] = [
 	},
 	{
 		...prefixed("payment-key", ["live_"], `(?:[A-Za-z0-9]{30}|[A-Za-z0-9_-]{40})${endOfUrl}`, ofThreeKinds),
+		notAfter: /[A-Za-z0-9_]/,
+	},
+	{
+		...prefixed("lob-key", ["live_", "test_"], `[a-f0-9]{35}${end}`, hasVariety),
 		notAfter: /[A-Za-z0-9_]/,
 	},
 	prefixed("paddle-key", ["pdl_live_apikey_", "pdl_sdbx_apikey_"], `[a-z0-9]{26}_[A-Za-z0-9]{22}_[A-Za-z0-9]{3}${end}`),
@@ -137,15 +170,17 @@ export const serviceRules: readonly Rule[] = [
 		accepts: (value) => looksDrawn(value, 16),
 	},
 	prefixed("instagram-token", ["IGQV", "IGAA"], "[A-Za-z0-9_-]{100,250}", ofThreeKinds),
+	prefixed("telnyx-key", ["KEY0"], `[A-F0-9]{29,32}_[A-Za-z0-9]{22}${end}`),
 	// offices and mail
 	prefixed("trello-token", ["ATTA"], `[a-f0-9]{64}[A-Fa-f0-9]{8}${end}`),
 	prefixed("brevo-key", ["xsmtpsib-"], "[a-f0-9]{64}-[A-Za-z0-9]{16}"),
 	prefixed("hubspot-token", ["pat-na1-", "pat-na2-", "pat-eu1-", "pat-ap1-"], uuid),
 	prefixed("asana-token", ["2/12"], `\\d{12,18}/12\\d{12,18}:[a-f0-9]{32}${end}`),
 	prefixed("asana-token", ["1/12"], `\\d{12,18}:[a-f0-9]{32}${end}`),
-	prefixed("dropbox-token", ["sl.u.", "sl.B", "sl.A"], "[A-Za-z0-9_-]{120,1500}", hasVariety),
+	prefixed("dropbox-token", ["sl."], "(?:u\\.)?[A-Za-z0-9_-]{130,1500}", hasVariety),
 	prefixed("frameio-token", ["fio-u-"], `[A-Za-z0-9_=-]{64}`, hasVariety),
 	prefixed("mailgun-key", ["pubkey-"], `[a-f0-9]{32}${end}`),
+	prefixed("mandrill-key", ["md-"], `[A-Za-z0-9_-]{22}${endOfUrl}`, (v) => ofThreeKinds(v.slice(3)) && looksDrawn(v.slice(3), 24)),
 	prefixed("mailersend-key", ["mlsn."], `[a-f0-9]{64}${end}`),
 	prefixed("zoho-token", ["1000."], `[a-f0-9]{32}\\.[a-f0-9]{32}${end}`),
 	prefixed("intercom-token", ["dG9rO"], "[A-Za-z0-9+/]{55}="),
@@ -174,7 +209,7 @@ export const serviceRules: readonly Rule[] = [
 		id: "azure-devops-token",
 		literals: ["JQQJ99"],
 		back: /[A-Za-z0-9]{52}$/,
-		pattern: /[A-Za-z0-9]{52}JQQJ99[A-Za-z0-9]{26}(?![A-Za-z0-9])/y,
+		pattern: /[A-Za-z0-9]{52}JQQJ99[A-Za-z0-9]{22,34}(?![A-Za-z0-9])/y,
 	},
 	{
 		id: "azure-functions-key",

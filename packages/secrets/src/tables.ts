@@ -138,6 +138,8 @@ export function columnAt(text: string, offset: number): Assigned[] {
 	if (other.length > 0) return other;
 	if (offset > maxHead && !/[\s|_]/.test(text[offset - 1] ?? "")) return [];
 	const from = Math.max(0, offset - maxHead);
+	// The search forward is fast; the one backward would read a long line again at each of its names.
+	if (!text.slice(offset, offset + maxHead).includes("\n")) return [];
 	const start = from + text.slice(from, offset).lastIndexOf("\n") + 1;
 	const length = text.slice(start, start + maxHead).indexOf("\n");
 	if (length < 0) return [];
@@ -176,8 +178,16 @@ export const kubernetesRule = "kubernetes-secret";
 const maxDocument = 64_000;
 const dataLine = /^[ \t]*["']?([\w.-]{1,253})["']?:[ \t]{0,8}["']?([A-Za-z0-9+/]{12,64000}={0,2})["']?,?[ \t]*\r?$/gm;
 
+/** The same without base64, and on one line. */
+const plainBlock = /^([ \t]*)["']?stringData["']?:[ \t]*\{?[ \t]*\r?\n((?:\1[ \t]+\S[^\n]*(?:\n|$))+)/gm;
+const plainLine = /^[ \t]*["']?([\w.-]{1,253})["']?:[ \t]{0,8}(["']?)([^\s"']{8,4000})\2,?[ \t]*\r?$/gm;
+const flowBlock = /["']?(?:(string)D|d)ata["']?\s{0,4}:\s{0,4}\{[^{}\n]{8,64000}\}/g;
+const flowPair = /["']?([\w.-]{1,253})["']?\s{0,4}:\s{0,4}["']([^\s"']{8,4000})["']/g;
+
 interface Entry extends Assigned {
 	readonly name: string;
+	/** In base64. */
+	readonly isEncoded: boolean;
 }
 
 /** The base64 values of a Kubernetes Secret. */
@@ -193,6 +203,23 @@ function kubernetesEntries(text: string, offset: number): Entry[] {
 	const after = rest.indexOf("\n---");
 	const document = text.slice(from, offset) + (after < 0 ? rest : rest.slice(0, after));
 	const found: Entry[] = [];
+	for (const block of document.matchAll(plainBlock)) {
+		const lines = block[2] ?? "";
+		const base = from + block.index + block[0].length - lines.length;
+		for (const line of lines.matchAll(plainLine)) {
+			const [whole, name = "", , value = ""] = line;
+			const start = base + line.index + whole.lastIndexOf(value);
+			found.push({ name, value, isEncoded: false, start, end: start + value.length });
+		}
+	}
+	for (const flow of document.matchAll(flowBlock)) {
+		const base = from + flow.index + flow[0].indexOf("{");
+		for (const pair of flow[0].slice(flow[0].indexOf("{")).matchAll(flowPair)) {
+			const [whole, name = "", value = ""] = pair;
+			const start = base + pair.index + whole.lastIndexOf(value);
+			found.push({ name, value, isEncoded: flow[1] === undefined, start, end: start + value.length });
+		}
+	}
 	for (const block of document.matchAll(/^([ \t]*)["']?data["']?:[ \t]*\{?[ \t]*\r?\n((?:\1[ \t]+\S[^\n]*(?:\n|$))+)/gm)) {
 		const [all, , lines = ""] = block;
 		const base = from + (block.index ?? 0) + all.length - lines.length;
@@ -200,7 +227,7 @@ function kubernetesEntries(text: string, offset: number): Entry[] {
 			const [whole, name = "", value = ""] = line;
 			if (value.length % 4 !== 0) continue;
 			const start = base + (line.index ?? 0) + whole.lastIndexOf(value);
-			found.push({ name, value, start, end: start + value.length });
+			found.push({ name, value, isEncoded: true, start, end: start + value.length });
 		}
 	}
 	return found;
@@ -208,8 +235,8 @@ function kubernetesEntries(text: string, offset: number): Entry[] {
 
 /** The values of a Kubernetes Secret as a program gets them, each behind its name. @param offset of the document's kind */
 export function kubernetesTexts(text: string, offset: number): Derived[] {
-	return kubernetesEntries(text, offset).map(({ name, value, start }) => ({
-		text: `${name}=${Buffer.from(value, "base64").toString("latin1")}\n`,
+	return kubernetesEntries(text, offset).map(({ name, value, start, isEncoded }) => ({
+		text: `${name}=${isEncoded ? Buffer.from(value, "base64").toString("latin1") : value}\n`,
 		at: start,
 	}));
 }
@@ -221,7 +248,7 @@ const kubernetesData = (text: string, offset: number): Assigned[] =>
 export const listRules: readonly ListRule[] = [
 	{
 		id: kubernetesRule,
-		literals: ["kind: Secret\n", "kind: Secret\r", 'kind: "Secret"', '"kind": "Secret"'],
+		literals: ["kind: Secret\n", "kind: Secret\r", 'kind: "Secret"', '"kind": "Secret"', '"kind":"Secret"'],
 		findAll: kubernetesData,
 	},
 	...cookieRules,
