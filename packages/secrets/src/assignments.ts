@@ -1,5 +1,6 @@
 import { randomBits } from "./likelihood.ts";
 import { nameLiterals, type SecretName, secretNameAt } from "./names.ts";
+import { inSentence } from "./prose.ts";
 import { isPatterned } from "./randomness.ts";
 import { looksDrawn, looksThoughtOut } from "./values.ts";
 
@@ -184,12 +185,14 @@ function assignedAt(text: string, offset: number): Assigned | null {
 		// The last argument of a call, and its result: `sign("", "secret") => "f7f9…"`.
 		if (callResult.test(text.slice(name.end, at))) return null;
 		const quoted = longStringAt(text, at) ?? quotedAt(text, at);
-		if (quoted !== null) return accepted(quoted, name, true);
+		if (quoted !== null) return accepted(quoted, name, true) ?? (quoted.value === "" ? inSentence(text, name) : null);
 		const bare = partAt(barePart, text, at);
-		return (bare && accepted(bare, name, false)) ?? appPasswordAt(text, name, at) ?? lineAt(text, offset, at);
+		return (bare && accepted(bare, name, false)) ?? appPasswordAt(text, name, at) ?? lineAt(text, offset, at) ?? inSentence(text, name);
 	}
 	const below = belowAt(text, offset, name);
 	if (below !== null) return below;
+	const said = inSentence(text, name);
+	if (said !== null) return said;
 	beside.lastIndex = name.end;
 	if (!beside.test(text)) return null;
 	const at = beside.lastIndex;

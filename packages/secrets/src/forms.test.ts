@@ -155,6 +155,17 @@ test.each<[string, string | Buffer]>([
 	["a private key without its frame", `KEY=${rsa.replaceAll(/-----[^-]+-----|\s/g, "")}\n`],
 	["the same over lines", `${rsa.replaceAll(/-----[^-]+-----/g, "")}\n`],
 	["a key of a cluster", `[client.admin]\n\tkey = AQ${`${drawn}${drawn}`.slice(0, 36)}==\n`],
+	["a password for something", `The password for staging is ${drawn}\n`],
+	["a password that is new", `The admin password is now \`${drawn}\`.\n`],
+	["a password that was changed", `Changed the root password to ${drawn} today.\n`],
+	["a password to use", JSON.stringify({ role: "user", content: `use password ${drawn} to log in` })],
+	["a password behind an arrow", `- password \u2192 ${drawn}\n`],
+	["a password behind a dash", `- Password - ${drawn}\n`],
+	["a password behind a blank", `pwd ${drawn}\n`],
+	["a login", `Login: anna / ${drawn}\n`],
+	["a token that was set", `I set the API token to ${drawn}${drawn}.\n`],
+	["a key in a fence", `The API key:\n\n\`\`\`\n${drawn}${drawn}\n\`\`\`\n`],
+	["a key of something, indented", `New API key for Mistral:\n\n    ${drawn}${drawn}\n`],
 	["the address of a chat's hook", "curl https://chat.corp-net.io/hooks/x3kqz7mwp9bj4rtn8hdvc5gf2y\n"],
 ])("%s → found", (_name, content) => {
 	expect(isFound(content)).toBe(true);
@@ -238,6 +249,15 @@ test.each([
 	["a field of a form without a value", `<input type="password" name="a"><p title="${drawn}">\n`],
 	["a comment that looks like a dialled connection", ' * "kubernetes-secret" *\n a * "b" * c\n'],
 	["text that begins like a wallet's key", `Kw${"3fa9c1b27d5e84a6b17".repeat(2)}${drawn.slice(0, 12)}\n`],
+	[
+		"a checksum in a sentence",
+		`the secret in commit ${"3fa9c1b27d5e84a06b17".repeat(2)} and the token is ${"3fa9c1b27d5e84a6".repeat(2)}\n`,
+	],
+	[
+		"words in a sentence",
+		"the password for the database of staging is somewhere-in-the-safe2024, use token handleTokenRefreshV2Callback\n",
+	],
+	["a login without a password", "Login: anna / see-the-safe-2024\n"],
 	["results of tests", "PASS: ld-i386/iamcu-1\nPASS: ld-i386/iamcu-2\nFAIL: ld-x86/pr24151a-x32\n"],
 	["constants of C", "it is not sufficient to pass `SSL_OP_NO_TLSv1`, one has to pass\n`SSL_OP_NO_TLSv1|SSL_OP_NO_SSLv3`.\n"],
 	["the result of a call with a secret", `* - sign('', 'test_secret') => '${"f7f9bd47fb98".repeat(4)}a7'\n`],

@@ -50,10 +50,13 @@ const isLetter = (code: number) => isLower(code) || isUpper(code);
 /** The characters that may follow a name with an assignment; most names in code are followed by others. */
 const followers = new Set([..."\"'`\\:=><|([]*_}?!+-) \t\r\n"].map((character) => character.charCodeAt(0)));
 /** The same after a blank; letters, for a type or a verb. */
-const laterFollowers = new Set([..."\"'`\\:=>|?!+-&{*v"].map((character) => character.charCodeAt(0)));
+const laterFollowers = new Set([..."\"'`\\:=>|?!+-&{*v\u00e2"].map((character) => character.charCodeAt(0)));
 
 const isNameCharacter = (code: number) =>
 	isLetter(code) || (code >= 0x30 && code <= 0x39) || code === 0x5f || code === 0x2e || code === 0x2d;
+
+/** A word with letters and digits that is too long for a number with a unit. */
+const longWord = /^\d[A-Za-z0-9!@#%^*_-]{11}$/;
 
 /** Whether something may be assigned to the name at an offset; the cheapest check comes first. */
 function mayBeAssigned(text: string, offset: number): boolean {
@@ -70,7 +73,12 @@ function mayBeAssigned(text: string, offset: number): boolean {
 	if (code !== 0x20 && code !== 0x09) return true;
 	for (code = text.charCodeAt(++at); code === 0x20 || code === 0x09; ) code = text.charCodeAt(++at);
 	if (!isLetter(code))
-		return laterFollowers.has(code) || code === 0x0a || code === 0x0d || (code >= 0x30 && code <= 0x39 && isOption(text, offset));
+		return (
+			laterFollowers.has(code) ||
+			code === 0x0a ||
+			code === 0x0d ||
+			(code >= 0x30 && code <= 0x39 && (isOption(text, offset) || longWord.test(text.slice(at, at + 12))))
+		);
 	// `is`, `was`, `or`, a type before an equals sign; after an option or ENV, anything.
 	const end = at + 40;
 	for (let next = at; next < end; next++) {
@@ -78,7 +86,11 @@ function mayBeAssigned(text: string, offset: number): boolean {
 		if (following === 0x3d) return true;
 		if (following === 0x0a) break;
 	}
-	return /(?:is|was|ist|or|value|default)\b/y.test(text.slice(at, at + 8)) || isOption(text, offset) || /\d/.test(text.slice(at, at + 24));
+	return (
+		/(?:is|was|ist|or|value|default|for|of|on|at|in|to|now)\b/y.test(text.slice(at, at + 8)) ||
+		isOption(text, offset) ||
+		/\d/.test(text.slice(at, at + 24))
+	);
 }
 
 /** The start of the name at the end of a text. */

@@ -165,6 +165,15 @@ export const placedRules: readonly NamedRule[] = [
 		},
 	},
 	{
+		id: "login-password",
+		literals: ["login", "credentials"],
+		anyCase: true,
+		notAfter: /[A-Za-z0-9_.-]/,
+		pattern:
+			/(?:login|credentials)[*_]{0,2}:[*_]{0,2}[ \t]{1,3}[\w.@+-]{1,64}(?:[ \t]{0,2}[/|][ \t]{0,2}|:)[`"']?(?<value>[^\s"'`\\,;<>(){}[\]|&$]{8,200})/iy,
+		acceptsNamed: (match) => isDrawn(18)(match) && !/^[0-9a-f]+$/i.test(match.groups?.value ?? ""),
+	},
+	{
 		id: "url-password",
 		literals: [":x-oauth-basic@", ":x-oauth-token@"],
 		back: /:\/\/[^\s/:@"'`]{12,200}$/,

@@ -1,0 +1,27 @@
+import type { Assigned } from "./assignments.ts";
+import type { SecretName } from "./names.ts";
+import { looksDrawn } from "./values.ts";
+
+// A value in a sentence about a secret's name: only if it looks drawn, and is no checksum, as names occur in all texts about secrets.
+
+/** To what a value belongs: `for staging`, `on the wiki`. */
+const owner = String.raw`[ \t](?:for|of|on|at|in)(?:[ \t][\w.@/-]{1,30}){1,4}?`;
+/** The end of the line, and below it an indented line or a fence. */
+const below = String.raw`[ \t]{0,4}\r?\n(?:[ \t]{0,8}\r?\n)?[ \t>]{0,8}(?:\`\`\`\w{0,12}\r?\n[ \t]{0,8})?`;
+const sentence = new RegExp(
+	String.raw`["'*_)]{0,3}(?:(?:${owner})?(?:[ \t](?:is|was)(?:[ \t](?:now|still|set to|changed to))?:?|[ \t](?:now|to|=)|[ \t]?(?:\xe2\x86\x92|\xe2\x80[\x93\x94])|[ \t]-{1,2}>?|:)|)(?:[ \t]{1,3}|${below})[\`"'*]{0,2}(?<value>[^\s"'\`\\,;<>(){}[\]|&$]{10,200})(?=[\s"'\`*.,;)!?]|$)`,
+	"y",
+);
+const hexadecimal = /^(?:0x)?[0-9a-fA-F]+$/;
+
+/** The value of a secret's name in a sentence: `the password for staging is …`, `use password …`, `API key for the wiki:` and a line. */
+export function inSentence(text: string, { kind, end }: SecretName): Assigned | null {
+	if (kind === "key") return null;
+	sentence.lastIndex = end;
+	const all = sentence.exec(text)?.groups?.value;
+	if (all === undefined) return null;
+	const value = all.replace(/[.:!?*_]+$/, "");
+	if (hexadecimal.test(value) || !looksDrawn(value, kind === "password" ? 24 : 30)) return null;
+	const start = sentence.lastIndex - all.length;
+	return { value, start, end: start + value.length };
+}
