@@ -65,7 +65,7 @@ const appPassword = new RegExp(`(?:${quote})?(?<value>[a-z]{4} [a-z]{4} [a-z]{4}
 
 /** Services whose tokens are UUIDs, by what the names of variables call them. Elsewhere a UUID is an identifier. */
 const uuidService =
-	/heroku|railway|(?<![a-z])scw|scaleway|codecov|snyk|consul|nomad|postmark|(?<![a-z])wise|(?<![a-z])exa_|vapi|cloudsmith|proxmox|(?<![a-z])pve|openvsx|(?<![a-z])ovsx|npm|confluent|lokalise|gitpod|coolify|portainer|livepeer|browserless/i;
+	/heroku|railway|(?<![a-z])scw|scaleway|codecov|snyk|consul|nomad|postmark|(?<![a-z])wise|(?<![a-z])exa[_ ]?api|keycloak|vapi|cloudsmith|proxmox|(?<![a-z])pve|openvsx|(?<![a-z])ovsx|npm|confluent|lokalise|gitpod|coolify|portainer|livepeer|browserless/i;
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 const callResult = /^["'`]\s{0,3}\)\s{0,8}[=-]>/;
@@ -109,11 +109,16 @@ function quotedAt(text: string, at: number): Assigned | null {
 	}
 }
 
-const isServiceUuid = (value: string, { text }: SecretName) => uuid.test(value) && uuidService.test(text) && !isPatterned(value);
+/** The name of the password of a mail account, which Google makes of 16 letters. */
+const mailName = /smtp|mail|imap/i;
+const isMailPassword = (value: string, { kind, text }: SecretName) =>
+	kind === "password" && value.length === 16 && mailName.test(text) && /^[a-z]+$/.test(value) && randomBits(value) >= 18;
+
+const isServiceUuid = (value: string, { phrase }: SecretName) => uuid.test(value) && uuidService.test(phrase) && !isPatterned(value);
 
 function isQuotedSecret(value: string, name: SecretName): boolean {
 	const { kind } = name;
-	if (isServiceUuid(value, name)) return true;
+	if (isServiceUuid(value, name) || isMailPassword(value, name)) return true;
 	if (kind === "password") return looksDrawn(value, value.length < 12 ? 14 : 10) || looksThoughtOut(value);
 	if (value.length < 12) return false;
 	if (kind === "key") return value.length >= 20 && !/^[0-9a-fx]+$/i.test(value) && looksDrawn(value, 18);
@@ -123,7 +128,7 @@ function isQuotedSecret(value: string, name: SecretName): boolean {
 /** Whether a value without quotes is a secret, given that its name is one of a secret. */
 export function acceptsBare(value: string, name: SecretName): boolean {
 	const { kind } = name;
-	if (isServiceUuid(value, name)) return true;
+	if (isServiceUuid(value, name) || isMailPassword(value, name)) return true;
 	if (kind === "password") return looksDrawn(value, value.length < 12 ? 18 : 14);
 	if (value.length < 14 || (kind === "key" && /^[0-9a-fx]+$/i.test(value))) return false;
 	return looksDrawn(value, kind === "key" ? 22 : 16);

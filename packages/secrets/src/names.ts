@@ -10,6 +10,8 @@ export interface SecretName {
 	readonly kind: NameKind;
 	/** The whole name: `CI_HEROKU_API_KEY`. */
 	readonly text: string;
+	/** The same, with the words before it: `Railway API token`. */
+	readonly phrase: string;
 	/** The end of the name, with its suffix. */
 	readonly end: number;
 }
@@ -42,6 +44,7 @@ const constantHead = /(?:^|[^A-Za-z0-9_])[A-Z][A-Z0-9_]{1,40}_$/;
 /** Before `pass`, written together: `dbpass`, `smtppass`. */
 const passHead = /(?:db|user|my|admin|root|smtp|ftp|ssh|sql|mail|app|login|new|old|pg|redis|key|store|ldap|proxy|bind)$/i;
 
+const wordsBefore = /(?:[A-Za-z0-9_]{1,24} ){1,3}$/;
 const words = (name: string) => name.split(/[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])/).filter(Boolean);
 const isLower = (code: number) => code >= 0x61 && code <= 0x7a;
 const isUpper = (code: number) => code >= 0x41 && code <= 0x5a;
@@ -144,11 +147,12 @@ export function secretNameAt(text: string, offset: number): SecretName | null {
 	if (/::[A-Za-z]*$/.test(head)) return null;
 	const first = head.slice(nameStart(head));
 	const name = first + text.slice(offset, end);
+	const phrase = (wordsBefore.exec(head.slice(0, head.length - first.length))?.[0] ?? "") + name;
 	const [secondLast = "", last = ""] = ["", "", ...words(first)].slice(-2);
 	if (publicHead.test(last) || /^pub(?:lic)?$/i.test(secondLast) || words(tail).some((part) => publicWord.test(part))) return null;
 	if (kind === "token" && /^token$/i.test(word) && /^s(?:[_\d]|$)/.test(tail) && !grantedHead.test(head)) return null;
-	if (kind !== "key") return { kind, text: name, end };
+	if (kind !== "key") return { kind, text: name, phrase, end };
 	if (!/^(?:_?\d{0,2}|[_-]?(?:base|base64|data|material|value|string|pem|secret))$/i.test(tail)) return null;
-	if (namedKeyHead.test(head)) return { kind: "token", text: name, end };
-	return secretKeyHead.test(head) || (word === "KEY" && constantHead.test(head)) ? { kind, text: name, end } : null;
+	if (namedKeyHead.test(head)) return { kind: "token", text: name, phrase, end };
+	return secretKeyHead.test(head) || (word === "KEY" && constantHead.test(head)) ? { kind, text: name, phrase, end } : null;
 }

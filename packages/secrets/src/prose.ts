@@ -12,6 +12,8 @@ const sentence = new RegExp(
 	String.raw`["'*_)]{0,3}(?:(?:${owner})?(?:[ \t](?:is|was)(?:[ \t](?:now|still|set to|changed to))?:?|[ \t](?:now|to|=)|[ \t]?(?:\xe2\x86\x92|\xe2\x80[\x93\x94])|[ \t]-{1,2}>?|:)|)(?:[ \t]{1,3}|${below})[\`"'*]{0,2}(?<value>[^\s"'\`\\,;<>(){}[\]|&$]{10,200})(?=[\s"'\`*.,;)!?]|$)`,
 	"y",
 );
+/** A name and its value: another assignment. */
+const pair = /^[\w-]{1,24}[=:]/;
 const hexadecimal = /^(?:0x)?[0-9a-fA-F]+$/;
 
 /** The value of a secret's name in a sentence: `the password for staging is …`, `use password …`, `API key for the wiki:` and a line. */
@@ -21,7 +23,7 @@ export function inSentence(text: string, { kind, end }: SecretName): Assigned | 
 	const all = sentence.exec(text)?.groups?.value;
 	if (all === undefined) return null;
 	const value = all.replace(/[.:!?*_]+$/, "");
-	if (hexadecimal.test(value) || !looksDrawn(value, kind === "password" ? 24 : 30)) return null;
+	if (hexadecimal.test(value) || pair.test(value) || !looksDrawn(value, kind === "password" ? 24 : 30)) return null;
 	const start = sentence.lastIndex - all.length;
 	return { value, start, end: start + value.length };
 }

@@ -7,7 +7,7 @@ const publicForm =
 	/^(?:AAAA[BCE][23]N|ssh-|ecdsa-|MIIBI[jTD]AN|MIGfMA0|MFkwEwYH|MCowBQYDK2V[uw]AyEA|LS0tLS1CRUdJTiBD|iVBOR|R0lGOD|data:|magnet:|sha\d+[-:$]|\$2[aby]\$|\$argon2|\$[156]\$|\$pbkdf2|scrypt[:$]|bcrypt|AQICA|ENC\[|vault:|arn:|urn:|projects\/|pk_|pk\.|pub[_-]|public)/;
 const templated = /^[${}<>()[\]%]|[${][{(]|\{\{|%[({]|%[sd]\b|\$\w|<%|#\{|\$$/;
 /** A value of more bits than this is random even if it looks like a template: symbols cause that by chance. */
-const templateBits = 28;
+const templateBits = 22;
 /** A set of characters, as in a regular expression or an alphabet. */
 const characterSet = /a-z0-9|A-Za-z0|a-zA-Z|\{\d+,?\d*\}/;
 const codeLike =
@@ -57,7 +57,8 @@ export function looksDrawn(value: string, need: number): boolean {
 	if (bits < templateBits && templated.test(value)) return false;
 	if (bits < (rest === value ? need : need + 14) || (bits < 30 && codeLike.test(value) && !/[0-9a-f]{24}/.test(value))) return false;
 	if (hexadecimal.test(value)) return value.length >= 12 && bits >= 12 && entropy(value) > 2.6;
-	return /\d/.test(value) ? /[A-Za-z]/.test(value) : bits >= 34;
+	if (/\d/.test(value)) return /[A-Za-z]/.test(value);
+	return bits >= (/[a-z]/.test(value) && /[A-Z]/.test(value) ? 24 : 34);
 }
 
 /** Whether it resembles a password that a person invented, with three classes of characters. */
