@@ -114,7 +114,11 @@ const mailName = /smtp|mail|imap/i;
 const isMailPassword = (value: string, { kind, text }: SecretName) =>
 	kind === "password" && value.length === 16 && mailName.test(text) && /^[a-z]+$/.test(value) && randomBits(value) >= 18;
 
-const isServiceUuid = (value: string, { phrase }: SecretName) => uuid.test(value) && uuidService.test(phrase) && !isPatterned(value);
+/** Words before a name in a sentence. */
+const wordsBefore = /(?:[A-Za-z0-9_]{1,24} ){1,3}$/;
+
+const isServiceUuid = (value: string, { text, before }: SecretName) =>
+	uuid.test(value) && uuidService.test((wordsBefore.exec(before)?.[0] ?? "") + text) && !isPatterned(value);
 
 function isQuotedSecret(value: string, name: SecretName): boolean {
 	const { kind } = name;

@@ -10,8 +10,8 @@ export interface SecretName {
 	readonly kind: NameKind;
 	/** The whole name: `CI_HEROKU_API_KEY`. */
 	readonly text: string;
-	/** The same, with the words before it: `Railway API token`. */
-	readonly phrase: string;
+	/** The characters before it: `Railway API ` of a token. */
+	readonly before: string;
 	/** The end of the name, with its suffix. */
 	readonly end: number;
 }
@@ -44,7 +44,6 @@ const constantHead = /(?:^|[^A-Za-z0-9_])[A-Z][A-Z0-9_]{1,40}_$/;
 /** Before `pass`, written together: `dbpass`, `smtppass`. */
 const passHead = /(?:db|user|my|admin|root|smtp|ftp|ssh|sql|mail|app|login|new|old|pg|redis|key|store|ldap|proxy|bind)$/i;
 
-const wordsBefore = /(?:[A-Za-z0-9_]{1,24} ){1,3}$/;
 const words = (name: string) => name.split(/[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])/).filter(Boolean);
 const isLower = (code: number) => code >= 0x61 && code <= 0x7a;
 const isUpper = (code: number) => code >= 0x41 && code <= 0x5a;
@@ -114,6 +113,10 @@ function headOf(text: string, offset: number): string {
 
 const isOption = (text: string, offset: number) => /(?:--|ENV|ARG|set|export)/.test(text.slice(Math.max(0, offset - 48), offset));
 
+/** Whether the name is a parameter in the address of an image that shows a number to everyone. */
+const isOfBadge = (text: string, offset: number, head: string) =>
+	/[?&;][A-Za-z_-]*$/.test(head) && badge.test(text.slice(Math.max(0, offset - 300), offset));
+
 /** Whether `PASS` is the result of a test: one of several, each in a line. */
 const isTestResult = (text: string, offset: number, end: number) =>
 	/(?:^|\n)$/.test(text.slice(Math.max(0, offset - 1), offset)) &&
@@ -134,25 +137,25 @@ export function secretNameAt(text: string, offset: number): SecretName | null {
 	const kind: NameKind = /^(?:pass|pwd|psk|kenn)/i.test(word) ? "password" : /^key/i.test(word) ? "key" : "token";
 	const head = headOf(text, offset);
 	if (kind === "key" && !/[A-Za-z0-9_. -]$/.test(head)) return null;
-	const before = lastCode(head);
-	const isWithin = isLetter(before) && !(isLower(before) && !isLower(text.charCodeAt(offset)));
+	const last = lastCode(head);
+	const isWithin = isLetter(last) && !(isLower(last) && !isLower(text.charCodeAt(offset)));
 	if (isWithin && word.length <= 4 && kind !== "key" && !passHead.test(head)) return null;
 	// Not secret: the address of a meeting, which is meant to be shared, and the key with which a page searches its own documents.
 	if (/zoom\.us\/[^\s"']{1,40}[?&]$/i.test(head) || (kind === "key" && /docsearch/i.test(text.slice(Math.max(0, offset - 300), offset))))
 		return null;
-	// Of a list in parts, or in the address of an image that shows a number to everyone.
-	if (kind === "token" && (publicPhrase.test(head) || badge.test(text.slice(Math.max(0, offset - 300), offset)))) return null;
+	// Of a list in parts, or of a badge.
+	if (kind === "token" && (publicPhrase.test(head) || isOfBadge(text, offset, head))) return null;
 	if (word === "PASS" && isTestResult(text, offset, end)) return null;
 	// The name of a type: `AWS::ApiGateway::ApiKey`.
 	if (/::[A-Za-z]*$/.test(head)) return null;
 	const first = head.slice(nameStart(head));
 	const name = first + text.slice(offset, end);
-	const phrase = (wordsBefore.exec(head.slice(0, head.length - first.length))?.[0] ?? "") + name;
-	const [secondLast = "", last = ""] = ["", "", ...words(first)].slice(-2);
-	if (publicHead.test(last) || /^pub(?:lic)?$/i.test(secondLast) || words(tail).some((part) => publicWord.test(part))) return null;
+	const before = head.slice(0, head.length - first.length);
+	const [secondLast = "", lastWord = ""] = ["", "", ...words(first)].slice(-2);
+	if (publicHead.test(lastWord) || /^pub(?:lic)?$/i.test(secondLast) || words(tail).some((part) => publicWord.test(part))) return null;
 	if (kind === "token" && /^token$/i.test(word) && /^s(?:[_\d]|$)/.test(tail) && !grantedHead.test(head)) return null;
-	if (kind !== "key") return { kind, text: name, phrase, end };
+	if (kind !== "key") return { kind, text: name, before, end };
 	if (!/^(?:_?\d{0,2}|[_-]?(?:base|base64|data|material|value|string|pem|secret))$/i.test(tail)) return null;
-	if (namedKeyHead.test(head)) return { kind: "token", text: name, phrase, end };
-	return secretKeyHead.test(head) || (word === "KEY" && constantHead.test(head)) ? { kind, text: name, phrase, end } : null;
+	if (namedKeyHead.test(head)) return { kind: "token", text: name, before, end };
+	return secretKeyHead.test(head) || (word === "KEY" && constantHead.test(head)) ? { kind, text: name, before, end } : null;
 }
