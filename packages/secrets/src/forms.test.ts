@@ -1,5 +1,10 @@
+import { createHash } from "node:crypto";
 import { expect, test } from "@jest/globals";
 import { SecretFinder } from "./finder.ts";
+import { keyTextRules } from "./key-texts.ts";
+import { objectRules } from "./objects.ts";
+import { placedRules } from "./placed.ts";
+import { rules } from "./rules.ts";
 import { generatedSecrets } from "./testing/generated-secrets.ts";
 import { writtenSecrets } from "./testing/written-secrets.ts";
 
@@ -217,6 +222,16 @@ test("objects, tables, frames without end: 100 kB of each → ends in linear tim
 	for (const part of parts) finder.matches(Buffer.from(part.repeat(100_000 / part.length)));
 	const { user, system } = process.cpuUsage(started);
 	expect((user + system) / 1000).toBeLessThan(6_000);
+});
+
+test("lines of allowed values: of each rule → not found", () => {
+	const ids = [...rules, ...placedRules, ...keyTextRules, ...objectRules].map(({ id }) => id);
+	const lines = ids.map((id, index) => {
+		const hash = createHash("sha256").update(`${id}${index}`).digest("hex");
+		return `notes/example.md\t${id}\t${hash.slice(0, 24)}.${createHash("sha256").update(hash).digest("hex")}\n`;
+	});
+	expect(finder.matches(Buffer.from(lines.join("")))).toEqual([]);
+	expect(finder.matches(Buffer.from("a\tnpm-token-2\tv2.kR7vQ2xWm9TzB4nLp8HdZx\n"))).toEqual([]);
 });
 
 test.each([

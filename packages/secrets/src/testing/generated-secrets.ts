@@ -66,7 +66,7 @@ const plain: readonly (readonly [kind: string, parts: readonly string[], alphabe
 	["lob", ["live", "_"], hex, 35],
 	["mandrill", ["md", "-"], url, 22],
 	["rootly", ["root", "ly_"], hex, 64],
-	["dropbox", ["sl", ".B"], url, 134],
+	["dropbox short-lived", ["sl", ".B"], url, 134],
 	["okta", ["SSWS ", "00"], url, 40],
 	["nats", ["SU", "A"], "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 55],
 	["signify", ["RWRC", "SwAA"], alphanumeric, 130],
