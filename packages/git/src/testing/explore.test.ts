@@ -56,6 +56,9 @@ test.each([
 	"link change 53=directory 59=EACCES",
 	// A kill left part of the version of a missing file, as if a program had written it.
 	"change 15=rename-away 48=kill",
+	// The process was killed while it returned the file of a held path: the next one took the path for done, and the old file for a later write.
+	"delete 36=EIO 44=kill",
+	"link link 52=EIO 64=kill",
 	// A program made the old file executable right before the swap, and the process ended, or met a fault, before the new file was.
 	"change 53=chmod 56=kill",
 	"change 53=chmod 56=EIO",

@@ -102,7 +102,8 @@ export class Placer {
 		if (change.before?.mode === "160000") return;
 		const { backup } = this.#sites.of(change.path);
 		const versions = this.#expected.of(expected, null);
-		const taken = this.#options.resume === true ? backup.takenBefore(change.path) : [];
+		const before = this.#options.resume === true ? backup.takenBefore(change.path) : [];
+		const taken = before.filter(({ file }) => !this.#taken.finishReturn(change.path, file));
 		if (taken.length === 0) {
 			if (this.#sites.hasOtherName(change.path)) return;
 			const live = this.#sites.live(change.path);
@@ -311,7 +312,7 @@ export class Placer {
 				if (found?.stats.isFile()) taken = found.stats;
 			};
 			if (isOurs) this.#files.unlink(file);
-			else await this.#taken.orUnread(change, file, versions, null, note);
+			else if (!this.#taken.finishReturn(change.path, file)) await this.#taken.orUnread(change, file, versions, null, note);
 		}
 		const live = this.#sites.live(change.path);
 		const isThere = isSame(this.#files, live, staged);

@@ -66,10 +66,22 @@ export class TakenFiles {
 			// A killed process had returned it already, and not yet removed this link.
 			if (this.#files.lstatIfThere(this.#sites.live(name))?.ino !== this.#files.lstatIfThere(file)?.ino) return false;
 		}
+		this.#endReturn(name, file);
+		return true;
+	}
+
+	#endReturn(name: GitPath, file: Buffer): void {
 		// In a power cut, the removal may be on disk without the link.
 		const live = this.#sites.live(name);
 		this.#files.makeDurableNow(live.subarray(0, live.lastIndexOf(0x2f)));
 		this.#files.unlink(file);
+	}
+
+	/** Finishes the return of a file to its path, in which a process was killed. @returns whether it was being returned: it is not taken any more */
+	finishReturn(name: GitPath, file: Buffer): boolean {
+		const stats = this.#files.lstatIfThere(file);
+		if (!isContent(stats) || this.#files.lstatIfThere(this.#sites.live(name))?.ino !== stats.ino) return false;
+		this.#endReturn(name, file);
 		return true;
 	}
 

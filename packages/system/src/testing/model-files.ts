@@ -116,6 +116,17 @@ export class ModelFiles extends Files {
 		}
 	}
 
+	/** Calls `work` as a program, as during `before`. */
+	asProgram<T>(work: () => T): T {
+		const was = this.#isInside;
+		this.#isInside = true;
+		try {
+			return work();
+		} finally {
+			this.#isInside = was;
+		}
+	}
+
 	/** The power fails: no program is left. @param possibility as for ModelDisk @returns false: there is none with this number, and nothing happened */
 	cutPower(possibility: number): boolean {
 		if (!this.#disk.cut(this.#top, possibility)) return false;
