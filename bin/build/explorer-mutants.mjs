@@ -80,7 +80,7 @@ export const explorerMutants = {
 		replacement: "const isRecent = false;",
 	},
 	"git-reads-before-the-evidence-is-used": {
-		trace: "json change-apart 3=rewrite-stale",
+		trace: "json change-apart 6=rewrite-stale",
 		file: placedFiles,
 		find: "if (isUnreadFile(version, stats)) this.#unread.add(version.ino);",
 		replacement: "",
