@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { SecretFinder, slowRule } from "./finder.ts";
+import { keyTextRules } from "./key-texts.ts";
 import { placedRules } from "./placed.ts";
 import type { NamedRule, Rule } from "./rule.ts";
 import { rules } from "./rules.ts";
@@ -24,6 +25,7 @@ const heads = [
 		"mysql -p ",
 		"-u a:",
 		":5432:a:",
+		`${"MHcC"}AQEEI\n`,
 	],
 ];
 
@@ -42,12 +44,12 @@ function stepsOf(rule: Rule | NamedRule, text: string): number {
 
 describe("search", () => {
 	test("rules: the beginning of a secret again and again → bounded steps", () => {
-		const all = [...rules, ...placedRules];
+		const all = [...rules, ...placedRules, ...keyTextRules];
 		const found = heads.flatMap((head) => all.map((rule) => ({ head, id: rule.id, steps: stepsOf(rule, repeated(head)) })));
 		expect(found.filter(({ steps }) => steps > mostSteps)).toEqual([]);
 	});
 
-	test("rules: a frame, and characters that formats put between lines → linear time", () => {
+	test("rules: a frame before blanks, and lists that begin in lists → linear time", () => {
 		const filled = ["+", " ", "\\n", '"', "\n", "=", ". ", "+ "].map((text) => `${text.repeat(28)}\x01`);
 		const frames = [
 			`-----BEGIN ${"PRIVATE"} KEY-----`,
@@ -57,6 +59,7 @@ describe("search", () => {
 		];
 		const start = process.cpuUsage();
 		for (const frame of frames) for (const text of filled) new SecretFinder().matches(Buffer.from(frame + text));
+		new SecretFinder([], 10_000).matches(Buffer.from(repeated("password:\n- ")));
 		const { user, system } = process.cpuUsage(start);
 		expect((user + system) / 1000).toBeLessThan(1_000);
 	});

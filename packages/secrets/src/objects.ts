@@ -81,6 +81,8 @@ function listedAt(text: string, offset: number): Assigned[] {
 		const one = item.exec(text);
 		if (one === null) break;
 		const value = one.groups?.value ?? "";
+		// A name, whose value follows.
+		if (one.groups?.quote === "" && value.endsWith(":")) break;
 		const from = at + one[0].indexOf(value);
 		if (acceptsBare(value, name)) found.push({ value, start: from, end: from + value.length });
 		at = item.lastIndex;
