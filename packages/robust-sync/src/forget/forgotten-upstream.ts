@@ -42,7 +42,7 @@ const plain = (upstream: Upstream): CleanUpstream => ({ ...upstream, replaced: n
 function hubHasIt(remote: string): SyncError {
 	return new SyncError(
 		"FORGOTTEN_RETURNED",
-		`'${remote}' has again what was forgotten: a node that does not apply the map pushed the old history (check that all have the same HEARTBEAT_KEY), or a program wrote the same content again. Then run 'robust-sync --forget' without a path on this node, which takes it out again; until then nothing of this node is published`,
+		`'${remote}' has again what was forgotten: a node that does not apply the map pushed the old history (check that all have the same HEARTBEAT_KEY), the remote was restored from a backup, or a program wrote the same content again. Then run 'robust-sync --forget' without a path on this node, which takes it out again; until then nothing of this node is published`,
 	);
 }
 
