@@ -1,7 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { hasFixedPlaces, sizedPlaceholder } from "./binary-value.ts";
-import { formsOf, holds, valuesBetween, withoutValues } from "./value.ts";
+import { formsOf, holds, withoutValues } from "./value.ts";
+import { valuesBetween } from "./values-between.ts";
 
 const id = "0123456789ab";
 const other = "ba9876543210";

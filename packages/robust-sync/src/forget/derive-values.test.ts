@@ -70,4 +70,37 @@ describe("forget", () => {
 		const [content] = await withObjectReader(store, (reader) => reader.contents([after]));
 		expect(content?.toString()).toBe(`{"k": "forgotten-k${id}"}`);
 	});
+
+	test("map: made before nested forms were known → its value, and its history", async () => {
+		const value = Buffer.from('k3y"tok\\4711');
+		const inText = JSON.stringify(value.toString());
+		const inBoth = JSON.stringify(inText);
+		// What a release before 0.2.0 made of it.
+		const cleaned = `a ${`forgotten-a${id}`} b ${`"forgotten-b${id}"`} c ${inBoth}\n`;
+		const old = `a ${value.toString()} b ${inText} c ${inBoth}\n`;
+		scratch.init("before");
+		scratch.write("before/f.txt", old);
+		scratch.write("before/n.txt", `only ${inBoth}\n`);
+		const from = scratch.commitAll("before", "a version");
+		const blob = (content: string) => scratch.script("before", ["git hash-object -w --stdin"], [], content).trim();
+		const to = scratch
+			.script("before", [
+				`printf '100644 blob %s\\tf.txt\\n100644 blob %s\\tn.txt\\n' ${blob(cleaned)} ${blob(`only ${inBoth}\n`)} | git mktree > .git/new`,
+				'git cat-file commit HEAD | sed "1s/.*/tree $(cat .git/new)/" | git hash-object -t commit -w --stdin',
+			])
+			.trim();
+		// A blob of this node alone.
+		const own = blob(`own ${inBoth}\n`);
+		const store = openMergeStore(await scratch.open("before"), "present");
+		const blobs = { [blob(old)]: blob(cleaned) };
+		const map = signMap(
+			{ schema: 1, id, created_at: "2026-11-29T10:00:00Z", node: "helios", from, to, blobs, commits: {}, paths: [] },
+			"0123456789abcdef-key",
+		);
+		const values = await deriveValues(store, [map]);
+		expect(values).toEqual(new Map([[id, value]]));
+		const rewritten = await rewriteAll(store, [map], values, { writes: false });
+		expect(rewritten.commits.get(from)).toBe(to);
+		expect(rewritten.blobs.has(own)).toBe(true);
+	});
 });

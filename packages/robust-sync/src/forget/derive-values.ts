@@ -2,7 +2,8 @@ import { type ObjectReader, type Oid, type Repository, WorkCounter, withObjectRe
 import { blobId } from "./find-maps.ts";
 import { type ForgetMap, mapFile, stepsOf } from "./forget-map.ts";
 import { isOfPlaceholder } from "./own-text.ts";
-import { type Values, valuesBetween, withoutValues } from "./value.ts";
+import { type Values, withoutValues } from "./value.ts";
+import { valuesBetween } from "./values-between.ts";
 
 /** A map that is not applied: its signature is right, but its content is not a forgetting. */
 export class ForgetRefusedError extends Error {
@@ -75,14 +76,23 @@ export async function deriveValues(store: Repository, maps: readonly ForgetMap[]
 				let content = contents[index] ?? null;
 				for (const { id, after } of content === null ? [] : steps) {
 					const value = oneOf.get(id);
-					content = value === undefined || content === null ? null : withoutValues(content, value);
-					if (content === null || blobId(store, content) !== after)
+					content = value === undefined || content === null ? null : resultOf(store, content, id, value, after);
+					if (content === null)
 						throw new ForgetRefusedError("it changes a file by more than placeholders in the place of one value: take the file out");
 				}
 			}
 		}
 	});
 	return ordered();
+}
+
+/** A content without the value of one map, if that is the blob that the map lists; null: it is not. */
+function resultOf(store: Repository, content: Buffer, id: string, value: Values, after: Oid): Buffer | null {
+	for (const unnested of [undefined, new Set([id])]) {
+		const cleaned = withoutValues(content, value, unnested);
+		if (blobId(store, cleaned) === after) return cleaned;
+	}
+	return null;
 }
 
 /**
@@ -94,7 +104,7 @@ export async function blobsWithValues(
 	blobs: readonly Oid[],
 	values: Values,
 	receive: (oid: Oid, cleaned: Buffer) => void,
-	keeps: (oid: Oid, id: string) => boolean = () => false,
+	keeps: (oid: Oid, id: string, content: Buffer) => boolean = () => false,
 ): Promise<void> {
 	if (values.size === 0) return;
 	const counter = new WorkCounter(store.onProgress, "searching the history", blobs.length, "objects");
@@ -105,7 +115,7 @@ export async function blobsWithValues(
 			if (content === null) return;
 			const cleaned = withoutValues(content, values);
 			if (cleaned === content) return;
-			const left = new Map([...values].filter(([id]) => !keeps(oid, id)));
+			const left = new Map([...values].filter(([id]) => !keeps(oid, id, content)));
 			const kept = left.size === values.size ? cleaned : withoutValues(content, left);
 			if (kept !== content) receive(oid, kept);
 		}),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { formsOf, holds, valuesBetween, withoutValues } from "./value.ts";
+import { formsOf, holds, withoutValues } from "./value.ts";
+import { valuesBetween } from "./values-between.ts";
 
 const id = "0123456789ab";
 const secret = "k3y&<tök>+4711/x=😀";

@@ -23,7 +23,7 @@ import { blobsWithValues } from "./derive-values.ts";
 import { blobId, replacedBy } from "./find-maps.ts";
 import { blobsOf, type ForgetMap, mapFile, removesPaths, stepsOf } from "./forget-map.ts";
 import { commitOfMap } from "./old-paths.ts";
-import { type Values, withoutValues } from "./value.ts";
+import { hasOnlyNested, type Values, withoutValues } from "./value.ts";
 import { blobsAt } from "./working-copies.ts";
 
 /** What a whole repository becomes. Nothing refers to it yet. */
@@ -144,6 +144,12 @@ async function areApart(store: Repository, commits: readonly Oid[]): Promise<boo
 	return !commits.some((oid) => parents.includes(oid));
 }
 
+/** Every object in some history. @throws GitError */
+async function objectsOf(store: Repository, revisions: readonly string[]): Promise<Oid[]> {
+	const { stdout } = await store.run(["rev-list", "--objects", "--no-object-names", "--missing=allow-any", ...revisions]);
+	return stdout.toString("latin1").split("\n").filter(Boolean);
+}
+
 /**
  * Every object that the hub's history got after each map whose value is known; none if something of what maps replace came back: then all of it
  * is examined. @throws GitError
@@ -164,8 +170,7 @@ async function publishedAfter(
 		const isThere = await isAncestor(store, to, tip).catch(() => false);
 		const since = isThere ? to : await commitOfMap(store, id, tip);
 		if (since === null) continue;
-		const { stdout } = await store.run(["rev-list", "--objects", "--no-object-names", "--missing=allow-any", tip, `^${since}`]);
-		const oids = stdout.toString("latin1").split("\n").filter(Boolean);
+		const oids = await objectsOf(store, [tip, `^${since}`]);
 		if (!oids.some((oid) => replaced.has(oid))) found.set(id, new OidSet(idLengthOf(store), oids));
 	}
 	return found;
@@ -213,13 +218,28 @@ export async function rewriteAll(
 	const results = new Map(maps.map(({ id, blobs }) => [id, new Set(Object.values(blobs))] as const));
 	const keeps = (oid: Oid, id: string) =>
 		results.get(id)?.has(oid) === true || (steps.has(oid) ? !steps.get(oid)?.some((step) => step.id === id) : isLater(oid, id));
-	await blobsWithValues(store, freshBlobs, values, use, keeps);
+	// A release before 0.2.0 left blobs with a value in nested forms only as they were: where the history of the maps has them, all nodes keep them.
+	const isLeft = (oid: Oid, id: string, content: Buffer) => !steps.has(oid) && hasOnlyNested(content, values, id);
+	const unsure = new Set<Oid>();
+	const useSure = (oid: Oid, cleaned: Buffer) => {
+		if (!unsure.has(oid)) use(oid, cleaned);
+	};
+	await blobsWithValues(store, freshBlobs, values, useSure, (oid, id, content) => {
+		const isKept = keeps(oid, id);
+		if (!isKept && isLeft(oid, id, content)) unsure.add(oid);
+		return isKept;
+	});
+	const last = maps.at(-1);
+	if (unsure.size > 0) {
+		const history = new Set(last !== undefined && all.has(last.to) ? await objectsOf(store, [last.to]) : []);
+		const keepsLeft = (oid: Oid, id: string, content: Buffer) => keeps(oid, id) || (history.has(oid) && isLeft(oid, id, content));
+		await blobsWithValues(store, [...unsure], values, use, keepsLeft);
+	}
 	await addBlobs(sink, contents);
 	const blobs = new Map([...(known?.blobs ?? []), ...own, ...blobsOf(steps)]);
 	const continued = known !== null && isSame(known, blobs, all) ? known : null;
 	const order = await orderOf(store, objects.commit, continued);
 	// Rewrites the history of the newest map first: results that are present already need not be examined again.
-	const last = maps.at(-1);
 	const first = last === undefined || !all.has(last.to) || continued !== null ? [] : await inOrder(store, [last.from]);
 	const names = maps.flatMap(({ paths }) => paths.map((one) => one.path));
 	const ownAtPaths = names.length === 0 ? [] : [...(await blobsAt(store, order, names)).values()];

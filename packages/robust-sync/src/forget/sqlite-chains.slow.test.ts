@@ -3,7 +3,8 @@ import fs from "node:fs";
 import { expect, test } from "@jest/globals";
 import { Scratch } from "@robust-sync/git/fixtures/scratch";
 import fc from "fast-check";
-import { formsOf, holds, valuesBetween, withoutValue } from "./value.ts";
+import { formsOf, holds, withoutValue } from "./value.ts";
+import { valuesBetween } from "./values-between.ts";
 
 const id = "0123456789ab";
 

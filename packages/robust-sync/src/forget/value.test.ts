@@ -1,7 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 import { ScanThread } from "@robust-sync/secrets";
 import fc from "fast-check";
-import { base64Parts, formsOf, holds, valuesBetween, withoutValue, withoutValues } from "./value.ts";
+import { base64Parts, formsOf, holds, withoutValue, withoutValues } from "./value.ts";
+import { valuesBetween } from "./values-between.ts";
 
 const id = "0123456789ab";
 const other = "ba9876543210";

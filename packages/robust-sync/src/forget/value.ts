@@ -1,26 +1,10 @@
 import { isUtf8 } from "node:buffer";
 import { joined } from "@robust-sync/secrets/sqlite-format";
-import { firstDifference, hasFixedPlaces, sizedPlacesAt } from "./binary-value.ts";
+import { hasFixedPlaces } from "./binary-value.ts";
 import { type BrokenForm, brokenForm, brokenPlaces, withoutBroken } from "./broken-value.ts";
 import { type EscapedKind, hasEscaped, mayHaveEscapes, withoutEscaped } from "./escaped-value.ts";
-import { chainsOf, offsetIn, putJoined } from "./sqlite-chains.ts";
-import {
-	brokenKind,
-	codecs,
-	decodedValue,
-	encoder,
-	isEscaped,
-	isWide,
-	type Kind,
-	kinds,
-	type MarkKind,
-	markKinds,
-	minValueBytes,
-	nameOf,
-	nestedKinds,
-	placeholderFor,
-	placeholderOf,
-} from "./value-kinds.ts";
+import { chainsOf, putJoined } from "./sqlite-chains.ts";
+import { brokenKind, codecs, type Kind, kinds, nestedKinds, placeholderFor, placeholderOf } from "./value-kinds.ts";
 
 /** One form of a value in files, each with its own placeholder, which determines the length of the value. */
 interface Form {
@@ -43,13 +27,8 @@ export interface Forms {
 	readonly broken: BrokenForm | null;
 }
 
+const unnestedForms = (forms: Forms): Forms => ({ ...forms, nested: new Map() });
 const isNested = (kind: Kind): boolean => (nestedKinds as readonly Kind[]).includes(kind);
-
-const maxTries = 10_000;
-/** Of a place with escapes, at most this many lengths are tried. */
-const maxEnds = 64;
-/** Places with escapes that differ from each other, each of which is searched by itself. */
-const maxUnlike = 500;
 
 const toText = (value: Buffer) => (isUtf8(value) ? value.toString("utf8") : null);
 
@@ -177,102 +156,6 @@ function withoutWritten(content: Buffer, id: string, written: ReadonlyMap<Kind, 
 	return Buffer.concat(parts);
 }
 
-/** One place of a placeholder: which forgetting, and how the value was written there. */
-interface Mark {
-	readonly id: string;
-	readonly kind: MarkKind;
-}
-
-/** Literal text, and the placeholders between its parts. */
-interface Split {
-	readonly literals: readonly Buffer[];
-	readonly found: readonly Mark[];
-}
-
-/** A cleaned content as literal text between placeholders. */
-function split(cleaned: Buffer, ids: readonly string[]): Split {
-	const literals: Buffer[] = [];
-	const found: Mark[] = [];
-	const next = ids
-		.flatMap((id) => markKinds.map((kind) => ({ mark: { id, kind }, text: placeholderOf(id, kind), at: -1 })))
-		.map((candidate) => ({ ...candidate, at: cleaned.indexOf(candidate.text) }))
-		.filter(({ at }) => at >= 0);
-	let done = 0;
-	for (;;) {
-		let first: (typeof next)[number] | undefined;
-		for (const candidate of next) {
-			if (candidate.at >= 0 && candidate.at < done) candidate.at = cleaned.indexOf(candidate.text, done);
-			if (candidate.at >= 0 && (first === undefined || candidate.at < first.at)) first = candidate;
-		}
-		if (first === undefined) break;
-		literals.push(cleaned.subarray(done, first.at));
-		found.push(first.mark);
-		done = first.at + first.text.length;
-	}
-	literals.push(cleaned.subarray(done));
-	return { literals, found };
-}
-
-function countOf(content: Buffer, part: Buffer): number {
-	let count = 0;
-	for (let at = content.indexOf(part); at >= 0; at = content.indexOf(part, at + part.length)) count++;
-	return count;
-}
-
-type Encoded = ReadonlyMap<string, { readonly mark: Mark; readonly bytes: Buffer }>;
-const keyOf = ({ id, kind }: Mark) => `${kind}${id}`;
-/**
- * The places with the same bytes as one of a mark: of a value that is broken over lines only this one, and so where it has escapes.
- * @param isAlike whether escapes are the same in all places, as one program writes them
- */
-function keyAt(mark: Mark, index: number, isAlike: boolean): string {
-	return mark.kind === brokenKind || (isEscaped(mark.kind) && !isAlike) ? `${keyOf(mark)} ${index}` : keyOf(mark);
-}
-
-/** What stood in the places of the placeholders, where there is an answer that fits. */
-function encodedIn(old: Buffer, { literals, found }: Split, isAlike: boolean): Encoded | null {
-	let tries = 0;
-	const fit = (start: number, from: number, before: Encoded): Encoded | null => {
-		let at = from;
-		let known = before;
-		// Places whose length is known need no step of their own.
-		for (let index = start; ; index++) {
-			const literal = literals[index] as Buffer;
-			if (!old.subarray(at, at + literal.length).equals(literal)) return null;
-			at += literal.length;
-			const mark = found[index];
-			if (mark === undefined) return at === old.length ? known : null;
-			const key = keyAt(mark, index, isAlike);
-			const value = known.get(key)?.bytes;
-			if (value !== undefined) {
-				if (!old.subarray(at, at + value.length).equals(value)) return null;
-				at += value.length;
-				continue;
-			}
-			const rest = found.slice(index).map((other, further) => keyAt(other, index + further, isAlike));
-			if (rest.every((other) => other === key || known.has(other))) {
-				// The only length that is left.
-				let others = literals.slice(index + 1).reduce((sum, one) => sum + one.length, 0);
-				for (const other of rest) others += known.get(other)?.bytes.length ?? 0;
-				const bytes = (old.length - at - others) / rest.filter((other) => other === key).length;
-				if (!Number.isInteger(bytes) || bytes <= 0) return null;
-				known = new Map([...known, [key, { mark, bytes: old.subarray(at, at + bytes) }]]);
-				at += bytes;
-			} else {
-				const next = literals[index + 1] as Buffer;
-				for (let end = at + minValueBytes; end <= old.length && tries < maxTries; end++) {
-					if (!old.subarray(end, end + next.length).equals(next)) continue;
-					tries++;
-					const answer = fit(index + 1, end, new Map([...known, [key, { mark, bytes: old.subarray(at, end) }]]));
-					if (answer) return answer;
-				}
-				return null;
-			}
-		}
-	};
-	return found.length === 0 ? null : fit(0, 0, new Map());
-}
-
 /** What was forgotten by each of some forgettings, in the order in which they were made. */
 export type Values = ReadonlyMap<string, Buffer>;
 
@@ -290,103 +173,17 @@ function formsOfAll(values: Values): readonly Forms[] {
 /** Whether a content has any of some values. */
 export const holdsAny = (content: Buffer, values: Values): boolean => formsOfAll(values).some((forms) => holds(content, forms));
 
-/** A content without any of some values, as one forgetting after the other makes it; itself where it has none. */
-export const withoutValues = (content: Buffer, values: Values): Buffer =>
-	formsOfAll(values).reduce((rest, forms) => withoutValue(rest, forms), content);
+/** Whether a content has the value of one map in nested forms only, if at all. */
+export const hasOnlyNested = (content: Buffer, values: Values, id: string): boolean =>
+	formsOfAll(values).every((forms) => forms.id !== id || !holds(content, unnestedForms(forms)));
+
+/**
+ * A content without any of some values, as one forgetting after the other makes it; itself where it has none.
+ * @param unnested ids of maps that a release before 0.2.0 made, which did not search nested forms: its results stay valid; default: none
+ */
+export const withoutValues = (content: Buffer, values: Values, unnested?: ReadonlySet<string>): Buffer =>
+	formsOfAll(values).reduce((rest, forms) => withoutValue(rest, unnested?.has(forms.id) ? unnestedForms(forms) : forms), content);
 
 /** The same with the length kept, whatever it is: a program that has the file open continues at the place where it was. */
 export const withoutValuesInPlace = (content: Buffer, values: Values): Buffer =>
 	formsOfAll(values).reduce((rest, forms) => withoutValue(rest, forms, true), content);
-
-/**
- * The values that were replaced, from a content and its cleaned version. Null: the second is not the first with placeholders for one value of
- * each forgetting, and nothing else.
- * @param ids of the forgettings, in their order
- */
-export function valuesBetween(old: Buffer, cleaned: Buffer, ids: readonly string[]): Values | null {
-	return (hasFixedPlaces(old) ? valuesInPlace(old, cleaned, ids, new Map()) : null) ?? valuesOfText(old, cleaned, ids);
-}
-
-/** The same for contents that keep their length: the first difference is in a placeholder. */
-function valuesInPlace(old: Buffer, cleaned: Buffer, ids: readonly string[], known: Values): Values | null {
-	const ordered = new Map(ids.flatMap((id) => (known.has(id) ? [[id, known.get(id) as Buffer] as const] : [])));
-	const between = withoutValues(old, ordered);
-	if (between.length !== cleaned.length) return null;
-	const offset = firstDifference(between, cleaned);
-	if (offset === cleaned.length) return ordered;
-	const unknown = ids.filter((id) => !known.has(id));
-	const tried = new Set<string>();
-	for (const { before, after, at } of viewsOf(between, cleaned, offset))
-		for (const id of unknown)
-			for (const kind of markKinds)
-				for (const { start, end } of sizedPlacesAt(after, at, nameOf(id, kind), encoder(kind), isWide(kind) ? 2 : 1)) {
-					const value = decodedOrNull(kind, before.subarray(start, end));
-					const key = `${id} ${value?.toString("latin1")}`;
-					if (value === null || tried.has(key)) continue;
-					tried.add(key);
-					const found = valuesInPlace(old, cleaned, ids, new Map([...known, [id, value]]));
-					if (found !== null) return found;
-				}
-	return null;
-}
-
-/** The surroundings of an offset in two versions: the file as it is, and the rows of a database that are there. */
-function* viewsOf(before: Buffer, after: Buffer, offset: number): Generator<{ before: Buffer; after: Buffer; at: number }> {
-	yield { before, after, at: offset };
-	for (const chain of chainsOf(after)) {
-		const at = offsetIn(chain, offset);
-		if (at !== null) yield { before: joined(before, chain), after: joined(after, chain), at };
-	}
-}
-
-/** The value in one of its forms; null: it is not in that form. */
-function decodedOrNull(kind: MarkKind, bytes: Buffer): Buffer | null {
-	try {
-		const value = kind === "a" ? Buffer.from(bytes) : decodedValue(kind, bytes);
-		return value.length >= minValueBytes ? value : null;
-	} catch {
-		return null;
-	}
-}
-
-function valuesOfText(old: Buffer, cleaned: Buffer, ids: readonly string[]): Values | null {
-	// A forgetting whose placeholders were all in the old content changed nothing here.
-	const involved = ids.filter((id) =>
-		markKinds.some((kind) => countOf(cleaned, placeholderOf(id, kind)) > countOf(old, placeholderOf(id, kind))),
-	);
-	const parts = split(cleaned, involved);
-	const fits = (values: Values | null): values is Values => values !== null && withoutValues(old, values).equals(cleaned);
-	const alike = valuesOf(encodedIn(old, parts, true), ids);
-	if (fits(alike)) return alike;
-	if (!parts.found.some(({ kind }) => isEscaped(kind))) return null;
-	for (const values of valuesOfFirst(old, parts)) if (fits(values)) return values;
-	const each = parts.found.length > maxUnlike ? null : valuesOf(encodedIn(old, parts, false), ids);
-	return fits(each) ? each : null;
-}
-
-/** The values of places. Where the bytes of one cannot be read, another kind may decide. */
-function valuesOf(encoded: Encoded | null, ids: readonly string[]): Values | null {
-	if (encoded === null) return null;
-	const ordered = [...encoded.values()].sort((one, other) => markKinds.indexOf(one.mark.kind) - markKinds.indexOf(other.mark.kind));
-	const values = new Map<string, Buffer>();
-	for (const id of ids)
-		for (const { mark, bytes } of ordered.filter((one) => one.mark.id === id)) {
-			const value = values.has(id) ? null : decodedOrNull(mark.kind, bytes);
-			if (value !== null) values.set(id, value);
-		}
-	return values;
-}
-
-/** The values that the first place of a content can have had, where there is only one forgetting: it determines all other places. */
-function* valuesOfFirst(old: Buffer, { literals, found }: Split): Generator<Values> {
-	const [mark] = found;
-	const [before = Buffer.alloc(0), next = Buffer.alloc(0)] = literals;
-	if (mark === undefined || found.some(({ id }) => id !== mark.id)) return;
-	const start = before.length;
-	for (let end = start + minValueBytes, tries = 0; tries < maxEnds; end++, tries++) {
-		end = old.indexOf(next, end);
-		if (end < 0) return;
-		const value = decodedOrNull(mark.kind, old.subarray(start, end));
-		if (value !== null) yield new Map([[mark.id, value]]);
-	}
-}
