@@ -286,6 +286,7 @@ test.each([
 	["credentials that are cut off", `[("Authorization", "Basic ${base64("test:te")}60")]\n`],
 	["words that Jetty obfuscated", "keyStorePassword=OBF:1vny1zlo1x8e1vnw1vn61x8g1zlu1vn4\n"],
 	["a word written with digits", "http_proxy=http://john.doe:p4ssw0rd@127.0.0.1:8180\n"],
+	["a file in a command of robust-sync", "robust-sync --allow-secret w/s3cfg0/.s3cfg, robust-sync --allow-secret k8sdataok/17.yaml\n"],
 	["a cookie of an example", "Set-Cookie: sessionid=38afes7a8; HttpOnly; Path=/\n"],
 ])("no secret: %s → not found", (_name, content) => {
 	expect(isFound(content)).toBe(false);
