@@ -3,7 +3,7 @@ import os from "node:os";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Scratch } from "../fixtures/scratch.ts";
 import { type Oid, Repository } from "../process/repository.ts";
-import { dropObjects, idsOf, listAllObjects, listWithSet, unneededAmong } from "./drop-objects.ts";
+import { dropObjects, idsOf, listAllObjects, listWithSet, packNames, unneededAmong } from "./drop-objects.ts";
 import { idLengthOf } from "./object-id.ts";
 import { OidSet } from "./oid-set.ts";
 
@@ -49,6 +49,17 @@ async function drop(hub: Repository, blob: Oid, meanwhile: () => void = () => un
 
 test.each([true, false])("drop: packed %s → only the listed object is gone", async (isPacked) => {
 	const { hub, old, tip, blob } = await replacedHub(`plain-${isPacked}`, isPacked);
+	expect(await drop(hub, blob)).toEqual({ kind: "dropped", elsewhere: [] });
+	expect([blob, old, tip].map((oid) => has(hub, oid))).toEqual([false, true, true]);
+	expect([fsck(hub), ...leftIn(hub)]).toEqual([""]);
+});
+
+test.each(["1", "2,100"])("drop: a pack with an index of version %s → only the listed object is gone", async (version) => {
+	const { hub, old, tip, blob } = await replacedHub(`version-${version}`, true);
+	const [name = ""] = packNames(hub);
+	const pack = `${hub.commonDirectory}/objects/pack/${name}`;
+	fs.rmSync(`${pack}.idx`);
+	scratch.git(hub.root, "index-pack", `--index-version=${version}`, "-o", `${pack}.idx`, `${pack}.pack`);
 	expect(await drop(hub, blob)).toEqual({ kind: "dropped", elsewhere: [] });
 	expect([blob, old, tip].map((oid) => has(hub, oid))).toEqual([false, true, true]);
 	expect([fsck(hub), ...leftIn(hub)]).toEqual([""]);

@@ -7,18 +7,9 @@ import { mayWriteLoose, objectsDirectory } from "./loose-objects.ts";
 import { idLengthOf } from "./object-id.ts";
 import { hasObjectsAside, ObjectsAside, putBackLeftovers } from "./objects-aside.ts";
 import { OidSet } from "./oid-set.ts";
+import { eachIdOfPack } from "./pack-index.ts";
 import { packWithout } from "./pack-without.ts";
 import { removeCommitGraph } from "./repair.ts";
-
-/** Calls for each id in a pack's index, in order (gitformat-pack(5), versions 1 and 2). @throws the file system's error */
-function eachIdOfPack(index: string, idLength: number, receive: (content: Buffer, offset: number) => void): void {
-	const content = readFileSync(index);
-	const isNew = content.readUInt32BE(0) === 0xff744f63;
-	const fanout = isNew ? 8 : 0;
-	const [start, step] = isNew ? [fanout + 1024, idLength] : [1024 + 4, idLength + 4];
-	const count = content.readUInt32BE(fanout + 255 * 4);
-	for (let number = 0; number < count; number++) receive(content, start + number * step);
-}
 
 const packIndex = /^pack-[0-9a-f]+\.idx$/;
 

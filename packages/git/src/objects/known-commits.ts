@@ -3,12 +3,11 @@ import path from "node:path";
 import type { Oid, Repository } from "../process/repository.ts";
 import { objectsDirectory, readLooseObject } from "./loose-objects.ts";
 import { idLengthOf } from "./object-id.ts";
+import { firstId, hasSignature, indexSignature } from "./pack-index.ts";
 import { hasCommit } from "./repair.ts";
 
 // Whether an object is in a pack, by the pack's index (gitformat-pack(5), version 2): ids in order, and how many begin with each byte or less.
 
-const signature = Buffer.from([0xff, 0x74, 0x4f, 0x63, 0, 0, 0, 2]);
-const idsAt = signature.length + 256 * 4;
 /** Among more packs git is faster. */
 const mostPacks = 64;
 
@@ -20,14 +19,14 @@ function isInPack(indexFile: string, oid: Buffer): boolean | null {
 		return fs.readSync(descriptor, bytes, 0, length, at) === length ? bytes : null;
 	};
 	try {
-		const header = read(0, idsAt);
-		if (header?.subarray(0, signature.length).equals(signature) !== true) return null;
-		const countUpTo = (byte: number) => (byte < 0 ? 0 : header.readUInt32BE(signature.length + 4 * byte));
+		const header = read(0, firstId);
+		if (header === null || !hasSignature(header)) return null;
+		const countUpTo = (byte: number) => (byte < 0 ? 0 : header.readUInt32BE(indexSignature.length + 4 * byte));
 		const first = oid[0] as number;
 		let [from, to] = [countUpTo(first - 1), countUpTo(first)];
 		while (from < to) {
 			const middle = (from + to) >>> 1;
-			const order = read(idsAt + middle * oid.length, oid.length)?.compare(oid);
+			const order = read(firstId + middle * oid.length, oid.length)?.compare(oid);
 			if (order === undefined) return null;
 			if (order === 0) return true;
 			if (order < 0) from = middle + 1;

@@ -2,13 +2,11 @@ import { createHash } from "node:crypto";
 import { deflateSync } from "node:zlib";
 import type { Oid } from "../process/repository.ts";
 import type { NewObject } from "./object-id.ts";
+import { offsetDelta, packTypes, writeDistance, writeLength } from "./pack-entry.ts";
 import { crcOf, idsAt, maxPackBytes, maxPackObjects, orderOfIds, packIndexContent } from "./pack-index.ts";
 
 // The encoding of packs (gitformat-pack(5)), into one block of memory: a buffer for each part of each object costs more than all else.
 
-/** The kinds of whole objects in a pack. */
-export const packTypes = { commit: 1, tree: 2, blob: 3, tag: 4 };
-const offsetDelta = 6;
 /** The most bytes in one block that is not compressed (RFC 1951). */
 const maxStored = 65_535;
 /** The most bytes that one instruction of a delta copies (without the third byte of its size), or inserts. */
@@ -59,7 +57,7 @@ export class PackBuilder {
 		if (this.#level > 0) {
 			const data = deflateSync(content, { level: this.#level, chunkSize: content.length + 128 });
 			this.#reserve(data.length + frameBytes);
-			this.#length(packTypes[type], content.length);
+			this.#at = writeLength(this.#out, this.#at, packTypes[type], content.length);
 			this.#at += data.copy(this.#out, this.#at);
 			return;
 		}
@@ -67,8 +65,8 @@ export class PackBuilder {
 		const isDelta = base !== undefined && base.depth < maxDepth && this.#addDelta(base, content);
 		if (!isDelta) {
 			this.#reserve(storedBytes(content.length) + frameBytes);
-			this.#length(packTypes[type], content.length);
-			this.#stored(content);
+			this.#at = writeLength(this.#out, this.#at, packTypes[type], content.length);
+			this.#at = writeStored(content, this.#out, this.#at);
 		}
 		if (series !== undefined) this.#last.set(series, { content, offset, depth: isDelta ? base.depth + 1 : 0 });
 	}
@@ -119,19 +117,6 @@ export class PackBuilder {
 		this.#out = out;
 	}
 
-	#length(kind: number, length: number): void {
-		this.#at = writeLength(this.#out, this.#at, kind, length);
-	}
-
-	#distance(distance: number): void {
-		this.#at = writeDistance(this.#out, this.#at, distance);
-	}
-
-	/** As zlib writes it without compression (RFC 1950): for a small object, the state that zlib sets up costs more than all else. */
-	#stored(content: Buffer): void {
-		this.#at = writeStored(content, this.#out, this.#at);
-	}
-
 	/** Copies the common start and end from the base. @returns false: they are too short; nothing was written */
 	#addDelta({ content: base, offset }: Base, content: Buffer): boolean {
 		const shorter = Math.min(base.length, content.length);
@@ -155,44 +140,19 @@ export class PackBuilder {
 		at = writeCopies(base.length - end, base.length, delta, at);
 		this.#reserve(storedBytes(at) + frameBytes);
 		const place = this.#at;
-		this.#length(offsetDelta, at);
-		this.#distance(place - offset);
-		this.#stored(delta.subarray(0, at));
+		this.#at = writeLength(this.#out, this.#at, offsetDelta, at);
+		this.#at = writeDistance(this.#out, this.#at, place - offset);
+		this.#at = writeStored(delta.subarray(0, at), this.#out, this.#at);
 		return true;
 	}
 }
 
-/** Writes a kind of object, and its length before compression. @returns the offset after it */
-function writeLength(out: Buffer, start: number, kind: number, length: number): number {
-	let at = start;
-	let byte = (kind << 4) | (length & 15);
-	for (let rest = Math.floor(length / 16); rest > 0; rest = Math.floor(rest / 128)) {
-		out[at++] = byte | 0x80;
-		byte = rest & 0x7f;
-	}
-	out[at++] = byte;
-	return at;
-}
-
-/** A kind of object, and its length before compression. */
-export function lengthOf(kind: number, length: number): Buffer {
-	const out = Buffer.allocUnsafe(16);
-	return out.subarray(0, writeLength(out, 0, kind, length));
-}
-
-/** Writes the distance to the base of a delta, backwards. @returns the offset after it */
-export function writeDistance(out: Buffer, start: number, distance: number): number {
-	let bytes = 1;
-	for (let rest = Math.floor(distance / 128); rest > 0; rest = Math.floor(--rest / 128)) bytes++;
-	let first = start + bytes - 1;
-	out[first] = distance & 0x7f;
-	for (let rest = Math.floor(distance / 128); rest > 0; rest = Math.floor(rest / 128)) out[--first] = 0x80 | (--rest & 0x7f);
-	return start + bytes;
-}
-
 const storedBytes = (length: number) => 6 + 5 * Math.max(1, Math.ceil(length / maxStored)) + length;
 
-/** Writes a content as zlib does without compression. @returns the offset after it */
+/**
+ * Writes a content as zlib does without compression (RFC 1950): for a small object, the state that zlib sets up costs more than all else.
+ * @returns the offset after it
+ */
 export function writeStored(content: Uint8Array, out: Buffer, start: number): number {
 	let at = start;
 	out[at++] = 0x78;

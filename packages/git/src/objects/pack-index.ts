@@ -1,11 +1,28 @@
 import { createHash } from "node:crypto";
+import fs from "node:fs";
 import nodeZlib from "node:zlib";
 
-// The index of a pack (gitformat-pack(5), version 2), for packs below 2 GiB: offsets of more bits have a table of their own.
+// The index of a pack (gitformat-pack(5)). It is read whole, and written, in version 2 for packs below 2 GiB: larger offsets have a table of their own.
 
-const headerBytes = 8;
-const fanoutBytes = 1_024;
-const signature = 0xff744f63;
+/** The first bytes of version 2. */
+export const indexSignature = Buffer.from([0xff, 0x74, 0x4f, 0x63, 0, 0, 0, 2]);
+/** How many ids begin with each byte or less. */
+const fanoutBytes = 256 * 4;
+/** Where version 2 has the first id. */
+export const firstId = indexSignature.length + fanoutBytes;
+
+/** Whether an index has version 2. */
+export const hasSignature = (index: Buffer): boolean => index.subarray(0, indexSignature.length).equals(indexSignature);
+
+/** Calls for each id in a pack's index, in order (versions 1 and 2). @throws the file system's error */
+export function eachIdOfPack(file: string, idLength: number, receive: (content: Buffer, offset: number) => void): void {
+	const content = fs.readFileSync(file);
+	const [fanout, beforeId] = hasSignature(content) ? [indexSignature.length, 0] : [0, 4];
+	const count = content.readUInt32BE(fanout + fanoutBytes - 4);
+	const start = fanout + fanoutBytes + beforeId;
+	for (let number = 0; number < count; number++) receive(content, start + number * (beforeId + idLength));
+}
+
 /** Larger offsets do not fit into the first table. */
 export const maxPackBytes = 0x7fff_ffff;
 
@@ -20,14 +37,13 @@ export interface PackIndex {
 
 /** @returns null: it is of another version, or its pack is larger than {@link maxPackBytes} */
 export function readPackIndex(content: Buffer, idLength: number): PackIndex | null {
-	if (content.length < headerBytes + fanoutBytes || content.readUInt32BE(0) !== signature || content.readUInt32BE(4) !== 2) return null;
-	const count = content.readUInt32BE(headerBytes + fanoutBytes - 4);
-	const start = headerBytes + fanoutBytes;
-	const crcsAt = start + count * idLength;
+	if (content.length < firstId || !hasSignature(content)) return null;
+	const count = content.readUInt32BE(firstId - 4);
+	const crcsAt = firstId + count * idLength;
 	const offsetsAt = crcsAt + 4 * count;
 	if (content.length !== offsetsAt + 4 * count + 2 * idLength) return null;
 	const column = (at: number) => new Uint32Array(new Uint8Array(content.subarray(at, at + 4 * count)).buffer).map(swapped);
-	return { count, ids: content.subarray(start, crcsAt), crcs: column(crcsAt), offsets: column(offsetsAt) };
+	return { count, ids: content.subarray(firstId, crcsAt), crcs: column(crcsAt), offsets: column(offsetsAt) };
 }
 
 /** Numbers are in network byte order there. */
@@ -38,16 +54,15 @@ const swapped = (number: number): number =>
 /** An index as its file has it. @param format of ids @param packHash the last bytes of the pack */
 export function packIndexContent({ count, ids, crcs, offsets }: PackIndex, format: string, packHash: Buffer): Buffer {
 	const idLength = packHash.length;
-	const crcsAt = headerBytes + fanoutBytes + count * idLength;
+	const crcsAt = firstId + count * idLength;
 	const content = Buffer.allocUnsafe(crcsAt + 8 * count + 2 * idLength);
-	content.writeUInt32BE(signature, 0);
-	content.writeUInt32BE(2, 4);
+	indexSignature.copy(content);
 	let upTo = 0;
 	for (let first = 0; first < 256; first++) {
 		while (upTo < count && (ids[upTo * idLength] as number) <= first) upTo++;
-		content.writeUInt32BE(upTo, headerBytes + 4 * first);
+		content.writeUInt32BE(upTo, indexSignature.length + 4 * first);
 	}
-	ids.copy(content, headerBytes + fanoutBytes, 0, count * idLength);
+	ids.copy(content, firstId, 0, count * idLength);
 	for (const [at, column] of [
 		[crcsAt, crcs],
 		[crcsAt + 4 * count, offsets],
@@ -108,7 +123,7 @@ const table = new Uint32Array(256).map((_zero, byte) => {
 /** More bytes are left to zlib, where Node has that (20.15 and later); for fewer a call takes longer. */
 const fewBytes = 256;
 
-/** As Node's versions have it. */
+/** Older versions of Node have no `crc32`. */
 const zlib: { readonly crc32?: typeof nodeZlib.crc32 } = nodeZlib;
 
 /** The CRC-32 of a part of a block. @param before that of what is in front of it */

@@ -8,7 +8,7 @@ import { installPack } from "./install-pack.ts";
 import { idLengthOf } from "./object-id.ts";
 import { withObjectReader } from "./object-reader.ts";
 import type { OidSet } from "./oid-set.ts";
-import { lengthOf, packTypes, writeDistance } from "./pack-builder.ts";
+import { headerAt, maxHeaderBytes, offsetDelta, packTypes, refDelta, writeDistance, writeLength } from "./pack-entry.ts";
 import { crcOf, idsAt, maxPackBytes, maxPackObjects, type PackIndex, packIndexContent, readPackIndex, sortedPlaces } from "./pack-index.ts";
 
 // A pack without some of its objects, from the bytes of the old one: git would look up, examine and sort each object that stays, which takes longer
@@ -17,36 +17,6 @@ import { crcOf, idsAt, maxPackBytes, maxPackObjects, type PackIndex, packIndexCo
 
 /** Read and written at a time. */
 const blockBytes = 1_048_576;
-const offsetDelta = 6;
-const refDelta = 7;
-/** Of a type and length, and of the distance of a base. */
-const maxHeaderBytes = 20;
-
-/** What is at an offset of a pack, before the compressed bytes. */
-interface EntryHeader {
-	readonly kind: number;
-	/** Bytes of type and length. */
-	readonly length: number;
-	/** The distance of the base, backwards; 0: there is none nearby. */
-	readonly distance: number;
-	/** Bytes in front of the compressed ones. */
-	readonly end: number;
-}
-
-function headerAt(bytes: Buffer, at: number): EntryHeader {
-	const kind = ((bytes[at] as number) >> 4) & 7;
-	let end = at;
-	while ((bytes[end++] as number) & 0x80);
-	const length = end - at;
-	if (kind !== offsetDelta) return { kind, length, distance: 0, end: length };
-	let byte = bytes[end++] as number;
-	let distance = byte & 0x7f;
-	while (byte & 0x80) {
-		byte = bytes[end++] as number;
-		distance = (distance + 1) * 128 + (byte & 0x7f);
-	}
-	return { kind, length, distance, end: end - at };
-}
 
 /** Writes a file of which the hash is known at the end. */
 class HashedFile {
@@ -153,25 +123,25 @@ interface Bases {
 	/** For each number the one of the base nearby. */
 	readonly numbers: Int32Array;
 	/** Places of entries whose base goes. */
-	readonly left: readonly number[];
+	readonly withoutBase: readonly number[];
 }
 
 /** @returns null: the pack is not as its index says */
 async function basesOf(descriptor: number, layout: Layout, gone: OidSet): Promise<Bases | null> {
 	const { index, order, stays } = layout;
 	const numbers = new Int32Array(order.length).fill(noBase);
-	const left: number[] = [];
-	let isWhole = true;
+	const withoutBase: number[] = [];
+	let isIntact = true;
 	const isRead = await eachStaying(descriptor, layout, (number, place, block, at, end) => {
 		const { kind, length, distance } = headerAt(block, at);
-		if (kind === refDelta && gone.hasAt(block, at + length)) left.push(place);
+		if (kind === refDelta && gone.hasAt(block, at + length)) withoutBase.push(place);
 		if (kind !== offsetDelta) return;
 		const base = numberAt(layout, (index.offsets[place] as number) - distance);
-		if (base < 0 || at + length >= end) isWhole = false;
-		else if (stays[order[base] as number] === 0) left.push(place);
+		if (base < 0 || at + length >= end) isIntact = false;
+		else if (stays[order[base] as number] === 0) withoutBase.push(place);
 		else numbers[number] = base;
 	});
-	return isRead && isWhole ? { numbers, left } : null;
+	return isRead && isIntact ? { numbers, withoutBase } : null;
 }
 
 /** The places in the index of what stays. */
@@ -201,27 +171,29 @@ async function writeEntries(
 	const offsets = new Uint32Array(index.count);
 	const crcs = Uint32Array.from(index.crcs);
 	// First of all, because a base is before its deltas.
-	const oids = bases.left.map((place) => index.ids.toString("hex", place * idLength, (place + 1) * idLength));
-	const isWhole = new Uint8Array(index.count);
+	const oids = bases.withoutBase.map((place) => index.ids.toString("hex", place * idLength, (place + 1) * idLength));
+	const isWritten = new Uint8Array(index.count);
+	const header = Buffer.alloc(maxHeaderBytes);
 	let isThere = true;
 	await withObjectReader(repository, (reader) =>
 		reader.each(oids, (info, content, at) => {
-			const place = bases.left[at] as number;
+			const place = bases.withoutBase[at] as number;
 			if (info === null || content === null || out.at > maxPackBytes) {
 				isThere = false;
 				return;
 			}
-			const entry = Buffer.concat([lengthOf(packTypes[info.type], content.length), deflateSync(content)]);
-			isWhole[place] = 1;
+			const headerEnd = writeLength(header, 0, packTypes[info.type], content.length);
+			const data = deflateSync(content);
+			isWritten[place] = 1;
 			offsets[place] = out.at;
-			crcs[place] = crcOf(entry, 0, entry.length);
-			out.write(entry);
+			crcs[place] = crcOf(data, 0, data.length, crcOf(header, 0, headerEnd));
+			out.write(header, 0, headerEnd);
+			out.write(data);
 		}),
 	);
 	if (!isThere) return null;
-	const header = Buffer.alloc(maxHeaderBytes);
 	const isRead = await eachStaying(descriptor, layout, (number, place, block, at, end) => {
-		if (isWhole[place] === 1) return;
+		if (isWritten[place] === 1) return;
 		const offset = out.at;
 		offsets[place] = offset;
 		const base = bases.numbers[number] as number;
