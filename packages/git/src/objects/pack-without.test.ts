@@ -84,15 +84,39 @@ test.each([
 	expect(fs.readdirSync(directory).filter((file) => file.startsWith("tmp"))).toEqual([]);
 });
 
-test("pack without objects: an index that belongs to another pack → none is made", async () => {
+test("pack without objects: not as its index says → none is made", async () => {
 	const one = await packed("wrong", "sha1", false);
-	const other = await packed("other", "sha1", false);
 	const { repository, directory, pack } = one;
-	const content = fs.readFileSync(path.join(directory, `${pack}.pack`));
-	const cut = path.join(directory, `${pack}.pack`);
-	fs.chmodSync(cut, 0o644);
-	fs.writeFileSync(cut, content.subarray(0, content.length / 2));
-	const [first = ""] = idsIn(other, other.pack);
-	expect(await packWithout(repository, directory, pack, new OidSet(20, [first])).catch(() => null)).toBeNull();
-	expect(packNames(repository)).toEqual([pack]);
+	const [file, index] = [path.join(directory, `${pack}.pack`), path.join(directory, `${pack}.idx`)];
+	const content = fs.readFileSync(file);
+	const nothing = new OidSet(20, ["1".repeat(40)]);
+	const withPack = async (bytes: Buffer) => {
+		fs.rmSync(file);
+		fs.writeFileSync(file, bytes);
+		return await packWithout(repository, directory, pack, nothing);
+	};
+	expect(await withPack(content.subarray(0, content.length / 2))).toBeNull();
+	for (let at = 12; at < content.length - 20; at += Math.ceil(content.length / 40)) {
+		const damaged = Buffer.from(content);
+		damaged[at] = (damaged[at] as number) ^ 1;
+		expect([at, await withPack(damaged)]).toEqual([at, null]);
+	}
+	fs.writeFileSync(file, content);
+	scratch.write("wrong/another", "file\n");
+	scratch.commitAll("wrong", "another");
+	scratch.git("wrong", "repack", "-aq");
+	const other = packNames(repository).find((name) => name !== pack);
+	fs.rmSync(index);
+	fs.copyFileSync(path.join(directory, `${other}.idx`), index);
+	expect(await withPack(content)).toBeNull();
+	expect(packNames(repository).sort()).toEqual([pack, other].sort());
+});
+
+test.each(["1", "2,100"])("pack without objects: an index of version %s → left to git", async (version) => {
+	const { repository, directory, pack } = await packed(`version-${version}`, "sha1", false);
+	const index = path.join(directory, `${pack}.idx`);
+	fs.rmSync(index);
+	// After the comma: larger offsets are in the table for those of more than 31 bits.
+	scratch.git(repository.root, "index-pack", `--index-version=${version}`, "-o", index, path.join(directory, `${pack}.pack`));
+	expect(await packWithout(repository, directory, pack, new OidSet(20, ["1".repeat(40)]))).toBeNull();
 });

@@ -13,7 +13,7 @@ import { crcOf, idsAt, maxPackBytes, maxPackObjects, type PackIndex, packIndexCo
 
 // A pack without some of its objects, from the bytes of the old one: git would look up, examine and sort each object that stays, which takes longer
 // than all the rest where a few of hundreds of thousands go. An entry is copied as it is; where it is a delta on an entry nearby, only the distance is
-// written again. An entry whose base goes is written in full.
+// written again. An entry whose base goes is written in full. All entries that stay are checked by the CRC-32 of the index first: git handles damaged ones.
 
 /** Read and written at a time. */
 const blockBytes = 1_048_576;
@@ -99,6 +99,7 @@ async function eachStaying(
 		const place = order[number] as number;
 		if (stays[place] === 0) continue;
 		const start = index.offsets[place] as number;
+		if (start >= end) return false;
 		const next = number + 1 < order.length ? (index.offsets[order[number + 1] as number] as number) : end;
 		if (start < from || next > from + block.length) {
 			await nextTurn();
@@ -133,11 +134,13 @@ async function basesOf(descriptor: number, layout: Layout, gone: OidSet): Promis
 	const withoutBase: number[] = [];
 	let isIntact = true;
 	const isRead = await eachStaying(descriptor, layout, (number, place, block, at, end) => {
+		if (crcOf(block, at, end) !== index.crcs[place]) isIntact = false;
+		if (!isIntact) return;
 		const { kind, length, distance } = headerAt(block, at);
 		if (kind === refDelta && gone.hasAt(block, at + length)) withoutBase.push(place);
 		if (kind !== offsetDelta) return;
 		const base = numberAt(layout, (index.offsets[place] as number) - distance);
-		if (base < 0 || at + length >= end) isIntact = false;
+		if (base < 0) isIntact = false;
 		else if (stays[order[base] as number] === 0) withoutBase.push(place);
 		else numbers[number] = base;
 	});
