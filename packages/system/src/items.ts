@@ -87,7 +87,7 @@ export class MadeItems<T> implements Items<T> {
 }
 
 /** What `make` makes of each item, at each access. */
-export function viewOf<T, U>(items: Items<T>, make: (item: T) => U): Items<U> {
+export function viewOf<T, U>(items: Items<T>, make: (item: T) => U): MadeItems<U> {
 	return new MadeItems(items.length, (index) => make(items.at(index) as T));
 }
 

@@ -38,7 +38,7 @@ const notOpened = /^warning: could not open directory '(.*?)\/?': (?:Permission 
 /** A growing list of entries in columns: a first snapshot may have a million. */
 class PackedStatus {
 	readonly #paths = new PackedPaths();
-	/** By entry: the number of all else that is known of it. */
+	/** By entry: the index of its state. */
 	readonly #numbers = new Column();
 	readonly #states: Omit<StatusEntry, "path">[] = [];
 	readonly #numberOf = new Map<string, number>();

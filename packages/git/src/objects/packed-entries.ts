@@ -68,7 +68,7 @@ export class PackedChanges {
 		return this.#paths.length;
 	}
 
-	/** @param path and its two sides @param before and after with modes of six digits */
+	/** @param before one side, null if the path has none there; its mode has six digits @param after the other side */
 	push(path: GitPath, before: TreeEntry | null, after: TreeEntry | null): void {
 		this.#paths.push(path);
 		this.#before.push(before);

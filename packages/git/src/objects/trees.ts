@@ -44,8 +44,10 @@ export interface TreeChange {
 	readonly after: TreeEntry | null;
 }
 
-/** With more trees than this, git is faster. More changes than this are held in columns, as they arrive from git. */
-const [fewTrees, fewChanges] = [64, 4_096];
+/** With more trees than this, git is faster. */
+const fewTrees = 64;
+/** More changes than this come from git, and go into columns as they arrive. */
+const fewChanges = 4_096;
 const canonicalModes: ReadonlySet<string> = new Set(["40000", "100644", "100755", "120000", "160000"]);
 
 /**

@@ -10,6 +10,7 @@ import {
 	readHead,
 	readTreeFiles,
 	rootTree,
+	type StatusEntry,
 	stageFiles,
 	storeBlobs,
 	storedMode,
@@ -141,8 +142,11 @@ export async function commitThroughIndex(context: CycleContext, admitted: Admitt
 	const { status, held } = found;
 	let busy = admitted.busy;
 	let quiet = await withoutSecretFiles(context, admitted.quiet);
-	const byGit = status.entries.filter(({ index, worktree }) => index !== "." && worktree === ".");
-	const { checked, foreign } = await findStaleWrites(context, quiet, new Set(viewOf(byGit, (entry) => entry.path)));
+	// The rest of the cycle asks for tracked files only: a first snapshot may have a million others.
+	const tracked = { ...status, entries: status.entries.filter(({ kind }) => kind !== "untracked") };
+	const pathsWhere = (test: (entry: StatusEntry) => boolean) => viewOf(tracked.entries.filter(test), (entry) => entry.path);
+	const byGit = new Set(pathsWhere(({ index, worktree }) => index !== "." && worktree === "."));
+	const { checked, foreign } = await findStaleWrites(context, quiet, byGit);
 	await unstageForeign(context, status.head, foreign);
 	const isForeign = new Set(foreign.map((write) => write.path));
 	if (isForeign.size > 0) quiet = quiet.filter((name) => !isForeign.has(name));
@@ -151,21 +155,14 @@ export async function commitThroughIndex(context: CycleContext, admitted: Admitt
 	const { copies: made, failed } = await copyLiveDatabases(context, found.databases);
 	const copies = await changedCopies(context, status.head, made);
 	const skipped = [...found.skipped, ...failed.map((name) => skippedFile(name, "live-database"))];
-	const submodules = new Set(
-		viewOf(
-			status.entries.filter((entry) => entry.submodule),
-			(entry) => entry.path,
-		),
-	);
+	const submodules = new Set(pathsWhere((entry) => entry.submodule));
 	// A name that vanished since that scan gets a second one, too.
 	const vanishesNow = (name: GitPath) => !missing.has(name) && !submodules.has(name) && isNothing(repository.root, name);
 	const late = new Set(quiet.filter(vanishesNow));
 	if (late.size > 0) quiet = quiet.filter((name) => !late.has(name));
 	busy = [...busy, ...late];
 	const paths = joined(quiet, extra);
-	const hasStaged = status.entries.some((entry) => entry.index !== "." && entry.index !== "?");
-	// The rest of the cycle asks for tracked files only: a first snapshot may have a million others.
-	const tracked = { ...status, entries: status.entries.filter(({ kind }) => kind !== "untracked") };
+	const hasStaged = tracked.entries.some((entry) => entry.index !== ".");
 	const nothing = { status: tracked, head: status.head, committed: 0, deleted: 0, changed: [], foreign, unconfirmed };
 	if (paths.length === 0 && copies.length === 0 && !hasStaged && held.written.length === 0 && held.staged.length === 0) {
 		noteHeld(context, held, []);
@@ -179,10 +176,7 @@ export async function commitThroughIndex(context: CycleContext, admitted: Admitt
 	);
 	const named = changed.length > 0 ? changed : viewOf(status.entries, (entry) => entry.path);
 	// A link replaced a directory: its files are deleted, whatever is behind the link.
-	const deletions = viewOf(
-		status.entries.filter((entry) => entry.worktree === "D"),
-		(entry) => entry.path,
-	);
+	const deletions = pathsWhere((entry) => entry.worktree === "D");
 	const listed = new Set(deletions.length > 0 ? quiet : []);
 	const replaced = deletions.filter((name) => listed.has(name) && hasLinkAbove(repository.root, name));
 	const goneSet = new Set<GitPath>(replaced);
@@ -212,8 +206,7 @@ export async function commitThroughIndex(context: CycleContext, admitted: Admitt
 			encoded ? { ...skippedFile(name, "filter-failed"), remedy: holdRemedies["filter-failed"] } : skippedFile(name, "unreadable"),
 		);
 	// Names that vanished right before git read them are restored in the index.
-	const inIndex = new Set<GitPath>();
-	for (const { kind, submodule, path: name } of tracked.entries) if (kind === "changed" && !submodule) inIndex.add(name);
+	const inIndex = new Set(pathsWhere(({ kind, submodule }) => kind === "changed" && !submodule));
 	const mayVanish = inIndex.size === 0 ? [] : present.filter((name) => inIndex.has(name) && !waiting.has(name));
 	if (status.head !== null) busy = [...busy, ...(await restoreInIndex(repository, status.head, mayVanish))];
 	await stageChecked(context, exact);

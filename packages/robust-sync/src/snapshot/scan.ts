@@ -8,12 +8,11 @@ import {
 	mountStoreName,
 	readStatus,
 	type Status,
-	type StatusEntry,
 	withoutSlash,
 	withSlash,
 } from "@robust-sync/git";
 import { isOwnPath } from "@robust-sync/resolve";
-import { Column, type Items, MadeItems } from "@robust-sync/system/items";
+import { Column, type Items, viewOf } from "@robust-sync/system/items";
 import { lstatIfThere } from "@robust-sync/system/lstat";
 import { neverCommitted, type SkippedFile } from "@robust-sync/workspace";
 import { type HeldView, mountsNow, viewHeld } from "../checkout/held.ts";
@@ -89,7 +88,7 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 	const refused = refusedFiles(context);
 	const databases = new Set<GitPath>();
 	const isUntracked = untrackedAmong(status);
-	const paths = new MadeItems(status.entries.length, (index) => (status.entries.at(index) as StatusEntry).path);
+	const paths = viewOf(status.entries, (entry) => entry.path);
 	const excluded = await excludedAmong(repository, paths);
 	for (const [number, entry] of status.entries.entries()) {
 		const { path: name, submodule, kind, index } = entry;
