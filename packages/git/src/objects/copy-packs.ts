@@ -1,5 +1,6 @@
 import fs from "node:fs";
 import path from "node:path";
+import { fsyncDirectory } from "@robust-sync/system/atomic-write";
 
 /** Copies packs with their indexes, durably; one that is there already has the same objects. @throws the file system's error */
 export function copyPacks(from: string, to: string, packs: Iterable<string>): void {
@@ -11,6 +12,7 @@ export function copyPacks(from: string, to: string, packs: Iterable<string>): vo
 	try {
 		for (const name of names) copyDurably(path.join(from, name), temporaryOf(name));
 		for (const name of names) fs.renameSync(temporaryOf(name), path.join(to, name));
+		if (names.length > 0) fsyncDirectory(to);
 	} finally {
 		for (const name of names) fs.rmSync(temporaryOf(name), { force: true });
 	}
