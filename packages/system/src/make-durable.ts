@@ -8,42 +8,32 @@ import { fsyncEachUpTo, isUnsyncable, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } from ".
  * @throws the file system's error
  */
 export async function makeDurable(files: readonly (Buffer | string)[], directory: string): Promise<void> {
-	if (files.length <= fsyncEachUpTo) {
-		await Promise.all(
-			files.map(async (file) => {
-				const handle = await open(file, "r");
-				try {
-					await handle.sync();
-				} finally {
-					await handle.close();
-				}
-			}),
-		);
-		return;
-	}
-	await syncFileSystem(directory);
+	if (files.length > fsyncEachUpTo) await syncFileSystem(directory);
+	else await Promise.all(files.map((file) => sync(file, O_RDONLY)));
 }
 
 /**
- * The same for directories, whose names it makes durable, and for files of which the permission bits have changed. What is not there any more,
- * or cannot be made durable on its file system, is left out.
+ * Returns when the names in directories, and the permission bits of files, are on disk. What no longer exists, or cannot be made durable on its
+ * file system, is left out.
+ * @param directory any directory on their file system
+ * @throws the file system's error
  */
 export async function makeChangesDurable(names: readonly (Buffer | string)[], directory: string): Promise<void> {
-	if (names.length > fsyncEachUpTo) return await syncFileSystem(directory);
-	await Promise.all(
-		names.map(async (name) => {
-			try {
-				const handle = await open(name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
-				try {
-					await handle.sync();
-				} finally {
-					await handle.close();
-				}
-			} catch (error) {
-				if (!isUnsyncable(error)) throw error;
-			}
-		}),
-	);
+	const syncIfPossible = (name: Buffer | string) =>
+		sync(name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW).catch((error) => {
+			if (!isUnsyncable(error)) throw error;
+		});
+	if (names.length > fsyncEachUpTo) await syncFileSystem(directory);
+	else await Promise.all(names.map(syncIfPossible));
+}
+
+async function sync(name: Buffer | string, flags: number): Promise<void> {
+	const handle = await open(name, flags);
+	try {
+		await handle.sync();
+	} finally {
+		await handle.close();
+	}
 }
 
 async function syncFileSystem(directory: string): Promise<void> {

@@ -43,17 +43,17 @@ export interface Mount {
 	readonly isNoatime: boolean;
 }
 
-/** The mounts that a process sees, in the order of their creation; none if they cannot be read. @param isNoatime only those */
-export function readMounts(mountinfo = "/proc/self/mountinfo", isNoatime = false): Mount[] {
-	let text: string;
+/** The mounts that a process sees, in the order of their creation; none if they cannot be read. @param text only lines with it are parsed */
+export function readMounts(mountinfo = "/proc/self/mountinfo", text = ""): Mount[] {
+	let table: string;
 	try {
-		text = fs.readFileSync(mountinfo, "latin1");
+		table = fs.readFileSync(mountinfo, "latin1");
 	} catch {
 		return [];
 	}
-	if (isNoatime && !text.includes("noatime")) return [];
-	return text.split("\n").flatMap((line) => {
-		if (isNoatime && !line.includes("noatime")) return [];
+	if (!table.includes(text)) return [];
+	return table.split("\n").flatMap((line) => {
+		if (!line.includes(text)) return [];
 		const [before = "", after = ""] = line.split(" - ", 2);
 		const [, , device, , point, options = ""] = before.split(" ");
 		if (device === undefined || point === undefined) return [];
@@ -99,7 +99,7 @@ export function findNoatimeMount(device: string): { readonly mount: Mount; reado
 			// The process is gone, or belongs to another user.
 			continue;
 		}
-		const mount = readMounts(`/proc/${pid}/mountinfo`, true).find((each) => each.device === device && each.isNoatime);
+		const mount = readMounts(`/proc/${pid}/mountinfo`, "noatime").find((each) => each.device === device && each.isNoatime);
 		if (mount) return { mount, pid };
 	}
 	return null;

@@ -51,11 +51,11 @@ export class EnvFileSearch {
 	#list(root: string, directory: string): Listing | null {
 		const place = textBytes(path.join(root, directory));
 		try {
-			const { mtimeMs, ctimeMs } = fs.statSync(place);
 			const stamp = fileStamp(place) ?? "";
 			const known = this.#known.get(directory);
 			if (known?.stamp === stamp) return known;
 			const listing = listingOf(place, directory, stamp);
+			const { mtimeMs, ctimeMs } = fs.statSync(place);
 			if (Date.now() - Math.max(mtimeMs, ctimeMs) > settledMs) this.#known.set(directory, listing);
 			else this.#known.delete(directory);
 			return listing;

@@ -33,8 +33,8 @@ export function lastErrorOf(error: SyncError, secrets: Iterable<string>, at: str
 }
 
 /**
- * The report whether access times can be used is at most this old. The look behind a "yes" goes through the mounts of all processes, and this file
- * is written several times a minute. A checkout does not rely on the report.
+ * The reported use of access times is at most this old. To find a "yes", the mounts of all processes are read, and this file is written several
+ * times a minute. A checkout does not rely on the report.
  */
 const accessTimesForMs = { yes: 5 * 60_000, no: 5_000 } as const;
 
@@ -124,7 +124,7 @@ export class SyncRecord {
 		return this.#written;
 	}
 
-	/** As of a while ago: they depend on mounts, which are read for that. */
+	/** Reads mounts, and therefore keeps its answer for a while. */
 	#accessTimes(): AccessTimes {
 		const { syncAtime } = this.#config();
 		const at = performance.now();

@@ -58,7 +58,7 @@ const cycleLockPatienceMs = 60_000;
 /** While paused the loop wakes at least this often, because the clock may be set. */
 const longestSleepMs = 60_000;
 const mostAnnounced = 64;
-/** After a checkout of more files git looks for what was written meanwhile: it reads them one by one. */
+/** After a checkout of more files, git finds what was written meanwhile: here each file would be read by itself. */
 const mostListed = 10_000;
 /** After this time, the second of the checkout is over. */
 const settleAfterMs = 1_050;

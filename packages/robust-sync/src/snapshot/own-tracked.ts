@@ -48,7 +48,10 @@ async function cameWithClone({ repository, config, memory }: CycleContext, names
 	return [...(await readTreePaths(repository, tip, names)).keys()];
 }
 
-/** If HEAD is not the commit of the last success, another program may have moved it: it may have files of ours, other attributes, and losses. @param head undefined: unreadable */
+/**
+ * If HEAD is not the commit of the last success, another program may have moved it. Files of ours, attributes and losses are then looked for again.
+ * @param head undefined: unreadable
+ */
 export function noticeOtherHead({ repository, memory }: CycleContext, head: Oid | null | undefined): void {
 	if (head === memory.synced) return;
 	memory.ownTrackedChecked = false;
