@@ -13,7 +13,7 @@ export function withAllocatorSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv
 	return { ...settings, ...env };
 }
 
-/** Whether a variable is one of the settings, with our value: a child with large buffers, as git, does without. */
+/** Whether a variable is one of the settings, with our value. A child with large buffers, such as git, runs without them. */
 export function isAllocatorSetting(name: string, value: string): boolean {
 	return settings[name] === value;
 }

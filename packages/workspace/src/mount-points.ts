@@ -5,7 +5,7 @@ import { type GitPath, isGitPath } from "@robust-sync/git/git-path";
 const unescapeOctal = (text: string) =>
 	text.replaceAll(/\\([0-7]{3})/g, (_match, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 
-/** A path with none of these is written there as it is. */
+/** The kernel writes a path without these as it is. */
 const escaped = /[\s\\#]/;
 
 /**
@@ -22,7 +22,7 @@ export function mountPointsBelow(root: string, mountinfo = "/proc/self/mountinfo
 		if (text === "") return new Set();
 	}
 	const above = `${Buffer.from(real).toString("latin1").replace(/\/$/, "")}/`;
-	// Mostly there is none, and the table of a machine with containers is long.
+	// Mostly there is no such mount point, and the table of a machine with containers is long.
 	if (!escaped.test(above) && !text.includes(above)) return new Set();
 	const points = text.split("\n").map((line) => unescapeOctal(line.split(" ")[4] ?? ""));
 	return new Set(

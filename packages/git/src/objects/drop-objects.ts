@@ -245,9 +245,11 @@ export async function unneededAmong(
 ): Promise<Unneeded & { readonly needed: ReadonlySet<Oid> }> {
 	const tips = await refTips(repository);
 	const needed = await neededAmong(repository, oids, clean, { also: tips });
-	const isAll = needed.size === 0;
-	const rest = isAll ? oids : new OidSet(idLengthOf(repository), [], oids.size);
-	if (!isAll) for (const oid of oids) if (!needed.has(oid)) rest.add(oid);
+	let rest = oids;
+	if (needed.size > 0) {
+		rest = new OidSet(idLengthOf(repository), [], oids.size);
+		for (const oid of oids) if (!needed.has(oid)) rest.add(oid);
+	}
 	return { oids: rest, clean: [...clean, ...tips], needed };
 }
 

@@ -107,7 +107,7 @@ export class OidSet {
 			const number = slots[slot] as number;
 			if (number === 0) return slot;
 			const start = (number - 1) * length;
-			// The first bytes of those with one slot are the same.
+			// Ids that belong to one slot begin alike, so they are compared from the end.
 			let index = length - 1;
 			while (index >= 0 && ids[start + index] === bytes[offset + index]) index--;
 			if (index < 0) return slot;

@@ -126,7 +126,7 @@ const fewBytes = 256;
 /** Older versions of Node have no `crc32`. */
 const zlib: { readonly crc32?: typeof nodeZlib.crc32 } = nodeZlib;
 
-/** The CRC-32 of a part of a block. @param before that of what is in front of it */
+/** The CRC-32 of a part of a block. @param before the CRC-32 of the bytes in front of it, if it goes on from there */
 export function crcOf(bytes: Buffer, start: number, end: number, before = 0): number {
 	if (end - start > fewBytes && zlib.crc32 !== undefined) return zlib.crc32(bytes.subarray(start, end), before);
 	let crc = ~before;

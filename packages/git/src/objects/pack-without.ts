@@ -18,7 +18,7 @@ import { crcOf, idsAt, maxPackBytes, maxPackObjects, type PackIndex, packIndexCo
 /** Read and written at a time. */
 const blockBytes = 1_048_576;
 
-/** Writes a file of which the hash is known at the end. */
+/** Writes a file, and its hash at the end. */
 class HashedFile {
 	readonly #descriptor: number;
 	readonly #hash: Hash;
@@ -116,7 +116,7 @@ async function eachStaying(
 	return true;
 }
 
-/** The base of an entry that is not a delta, or a delta on one with another id in the same pack. */
+/** Of an entry that is no delta, or a delta on the object with an id. */
 const noBase = -1;
 
 /** What the entries that stay are based on. */

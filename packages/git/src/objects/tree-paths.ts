@@ -17,7 +17,7 @@ export async function readTreeWhole(repository: Repository, tree: Oid): Promise<
 /** The second digit of a submodule's mode, 160000, and of no other. */
 const submoduleDigit = 0x36;
 
-/** The number of files that a clean commit or tree has, without submodules. Of a million none is in memory. @throws GitError */
+/** The number of files that a clean commit or tree has, without submodules. Holds none of their names in memory. @throws GitError */
 export async function countTreeFiles(repository: Repository, tree: Oid): Promise<number> {
 	let count = 0;
 	const { onOutput } = nulRecords((record) => {

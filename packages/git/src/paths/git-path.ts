@@ -46,7 +46,7 @@ export function textBytes(text: string): Buffer {
 	return Buffer.concat(parts.map((part, index) => (index % 2 === 1 ? Buffer.of(part.charCodeAt(0) & 0xff) : Buffer.from(part, "utf8"))));
 }
 
-/** A path that was written into a buffer, whole again. @param start of it, and the end: it must be one of the paths that were written there */
+/** Reads back a path from a buffer. @param start of exactly one path that was written there @param end of it */
 export function storedGitPath(buffer: Buffer, start: number, end: number): GitPath {
 	return buffer.toString("latin1", start, end) as GitPath;
 }

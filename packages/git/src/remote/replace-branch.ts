@@ -70,7 +70,7 @@ export async function replaceRemoteBranch(
 		const { exitCode, stdout } = await runOnNetwork(repository, isMarked ? [...push, ...operands] : negotiating, { accept: [0, 1, 128] });
 		if (isMarked) await hub.run(["update-ref", "-d", givenRef], { accept: [0, 1, 128] });
 		if (exitCode === 0) return "pushed";
-		// Where others push all the time, one more push would only give them more of it.
+		// A second push takes time in which others push once more.
 		if (await hasMoved(refusedSummary(stdout))) return "race";
 	}
 	const { stdout, stderr, exitCode, answer } = await runOnNetwork(repository, [...push, ...operands], {
