@@ -132,6 +132,29 @@ describe("forget", () => {
 		expect([helios.read("own.md"), chad.read("later.md")]).toEqual(["chad\n", "later\n"]);
 	});
 
+	test("forget: a lagging node forgets on a hub from a backup → not followed, cleaned", async () => {
+		const [helios, chad] = await leakedPair();
+		const other = "key_4hJ8wPz1NbYq6dFs";
+		helios.write("door.md", `door ${other}\n`);
+		for (const node of [helios, chad]) await node.once();
+		world.git(".", "clone", "-q", "--mirror", hub(), "backup.git");
+		helios.write("later.md", "later\n");
+		await helios.once();
+		expect((await helios.run(["--forget-value", fileOfValue()])).code).toBe(0);
+		world.git("backup.git", "push", "-q", "--force", "--mirror", hub());
+		expect((await chad.run(["--forget-value", valueFile(world, other)])).code).toBe(0);
+		expect(world.git(hub(), "log", "-p", "main")).toContain(value);
+		expect((await helios.failure()).code).toBe("FORGOTTEN_RETURNED");
+		for (const text of [value, other]) expect(objects(helios.path(".git"))).not.toContain(text);
+		expect((await helios.run(["--forget"])).code).toBe(0);
+		await chad.once();
+		await helios.once();
+		expect(chad.git("rev-parse", "main")).toBe(helios.git("rev-parse", "main"));
+		for (const place of [helios.path(".git"), chad.path(".git"), hub()])
+			for (const text of [value, other]) expect(objects(place)).not.toContain(text);
+		expect([helios.read("door.md"), chad.read("later.md")]).toEqual([expect.stringMatching(/^door forgotten-a/), "later\n"]);
+	});
+
 	test("forget: with another key, which is corrected → no refused map stays reported", async () => {
 		const [helios, chad] = await leakedPair();
 		const other = { env: { HEARTBEAT_KEY: "a key of another fleet" } };

@@ -26,6 +26,7 @@ import {
 import { applyForget, resumeDrop } from "./apply-forget.ts";
 import { ForgetRefusedError } from "./derive-values.ts";
 import { type FoundMaps, findMaps, presentAmong, type RefusedMap, replacedBy } from "./find-maps.ts";
+import type { ForgetMap } from "./forget-map.ts";
 import { readForgetState, writeForgetState } from "./forget-state.ts";
 import { hasOldPaths } from "./old-paths.ts";
 
@@ -79,20 +80,20 @@ async function withoutForgotten(context: CycleContext, upstream: Upstream): Prom
 	}
 	const { maps, refused } = await mapsFor(context, tip);
 	const state = readForgetState(paths);
-	const isApplied = ({ id }: { id: string }) => state.applied.includes(id);
-	const isBack =
-		maps.length > 0 &&
-		((await presentAmong(repository, replacedBy(maps))).size > 0 || (await hasOldPaths(repository, maps, tip, memory.forget.examined)));
-	if (!isBack) {
+	const isApplied = ({ id }: ForgetMap) => state.applied.includes(id);
+	const isBack = async (some: readonly ForgetMap[]) =>
+		some.length > 0 &&
+		((await presentAmong(repository, replacedBy(some))).size > 0 || (await hasOldPaths(repository, some, tip, memory.forget.examined)));
+	if (!(await isBack(maps))) {
 		const fresh = maps.filter((map) => !isApplied(map)).map(({ id }) => id);
 		if (fresh.length > 0) writeForgetState(paths, { ...state, applied: [...state.applied, ...fresh] });
 		memory.forget.examined = tip;
 		return plain({ ...upstream, rewritten: upstream.rewritten && !(fresh.length > 0) });
 	}
-	// Only a map that is new here comes with a new history: a branch that was put back by someone else (a hub's backup) lacks commits, too.
-	const isNew = !maps.every(isApplied);
+	// What this node has forgotten came back, perhaps beside a new map: a branch that was put back (a hub's backup) lacks commits, too.
+	const isReturned = await isBack(maps.filter(isApplied));
 	try {
-		const { commits } = await applyForget(context, maps, { tip, before: isNew ? upstream.before : null });
+		const { commits } = await applyForget(context, maps, { tip, before: isReturned ? null : upstream.before });
 		const clean = commits.get(tip) ?? tip;
 		const returned = clean === tip ? null : { tip, clean };
 		writeForgetState(paths, { ...readForgetState(paths), returned });
@@ -102,8 +103,8 @@ async function withoutForgotten(context: CycleContext, upstream: Upstream): Prom
 	} catch (error) {
 		if (!(error instanceof ForgetRefusedError)) throw error;
 		log.warn(`a map of what to forget is not applied: ${error.message}`);
-		// What this node has forgotten is not taken in again.
-		if (!isNew) throw hubHasIt(config.syncRemote);
+		// It is not taken in again.
+		if (isReturned) throw hubHasIt(config.syncRemote);
 		const path = ".robust-sync/forget";
 		memory.forget.refused = [...refused, { path, reason: error.message }];
 		memory.forget.examined = tip;

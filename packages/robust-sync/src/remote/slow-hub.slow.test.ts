@@ -9,16 +9,22 @@ beforeEach(() => {
 });
 afterEach(() => hub.remove());
 
-// Writes while a cycle waits for the hub are a commit on the version that their writer had read, and merged like any other: the later writer
-// wins, and both nodes save the losing versions.
-
-test("slow hub: edit after the peer's → it wins, both save the peer's", async () => {
+/** helios has published its writes, and chad's fetch of them hangs until it is let go. */
+async function fetching(secondsAgo = 0) {
 	await hub.start();
-	hub.writeAll("helios", "helios", 100);
+	hub.writeAll("helios", "helios", secondsAgo);
 	await hub.cycle("helios");
 	const { waits, letGo } = hub.hang("chad", "upload-pack");
 	const running = hub.cycle("chad");
 	await waits();
+	return { running, letGo };
+}
+
+// Writes while a cycle waits for the hub are a commit on the version that their writer had read, and merged like any other: the later writer
+// wins, and both nodes save the losing versions.
+
+test("slow hub: edit after the peer's → it wins, both save the peer's", async () => {
+	const { running, letGo } = await fetching(100);
 	hub.writeAll("chad", "chad");
 	letGo();
 	expect(await running).toMatchObject({ rescued: 0, pushed: 2 });
@@ -86,12 +92,7 @@ test("slow hub: edit while a refused push hangs → kept, and it wins", async ()
 });
 
 test("slow hub: deletion meanwhile → the peer's change stays", async () => {
-	await hub.start();
-	hub.writeAll("helios", "helios");
-	await hub.cycle("helios");
-	const { waits, letGo } = hub.hang("chad", "upload-pack");
-	const running = hub.cycle("chad");
-	await waits();
+	const { running, letGo } = await fetching();
 	for (const file of Object.keys(owned)) fs.rmSync(hub.path("chad", file));
 	hub.write("chad/new.txt", "new\n");
 	letGo();
@@ -104,12 +105,7 @@ test("slow hub: deletion meanwhile → the peer's change stays", async () => {
 });
 
 test("slow hub: another branch checked out → nothing is committed or moved", async () => {
-	await hub.start();
-	hub.writeAll("helios", "helios");
-	await hub.cycle("helios");
-	const { waits, letGo } = hub.hang("chad", "upload-pack");
-	const running = hub.cycle("chad");
-	await waits();
+	const { running, letGo } = await fetching();
 	hub.git("chad", "checkout", "-q", "-b", "mine");
 	hub.writeAll("chad", "chad");
 	const before = hub.git("chad", "rev-parse", "HEAD", "main");
@@ -120,12 +116,7 @@ test("slow hub: another branch checked out → nothing is committed or moved", a
 });
 
 test("slow hub: commit by a person → it is merged in the same cycle", async () => {
-	await hub.start();
-	hub.writeAll("helios", "helios", 100);
-	await hub.cycle("helios");
-	const { waits, letGo } = hub.hang("chad", "upload-pack");
-	const running = hub.cycle("chad");
-	await waits();
+	const { running, letGo } = await fetching(100);
 	hub.writeAll("chad", "chad");
 	hub.commitAll("chad", "by hand");
 	letGo();
