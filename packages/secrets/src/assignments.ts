@@ -1,7 +1,7 @@
 import { randomBits } from "./likelihood.ts";
 import { nameLiterals, type SecretName, secretNameAt } from "./names.ts";
 import { inSentence } from "./prose.ts";
-import { isPatterned } from "./randomness.ts";
+import { isPatterned, isUuid } from "./randomness.ts";
 import { looksDrawn, looksThoughtOut } from "./values.ts";
 
 /** A value whose name marks it as a secret, and its place. */
@@ -66,7 +66,6 @@ const appPassword = new RegExp(`(?:${quote})?(?<value>[a-z]{4} [a-z]{4} [a-z]{4}
 /** Services whose tokens are UUIDs, by what the names of variables call them. Elsewhere a UUID is an identifier. */
 const uuidService =
 	/heroku|railway|(?<![a-z])scw|scaleway|codecov|snyk|consul|nomad|postmark|(?<![a-z])wise|(?<![a-z])exa[_ ]?api|keycloak|vapi|cloudsmith|proxmox|(?<![a-z])pve|openvsx|(?<![a-z])ovsx|npm|confluent|lokalise|gitpod|coolify|portainer|livepeer|browserless/i;
-const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 const callResult = /^["'`]\s{0,3}\)\s{0,8}[=-]>/;
 
@@ -118,7 +117,7 @@ const isMailPassword = (value: string, { kind, text }: SecretName) =>
 const wordsBefore = /(?:[A-Za-z0-9_]{1,24} ){1,3}$/;
 
 const isServiceUuid = (value: string, { text, before }: SecretName) =>
-	uuid.test(value) && uuidService.test((wordsBefore.exec(before)?.[0] ?? "") + text) && !isPatterned(value);
+	isUuid(value) && uuidService.test((wordsBefore.exec(before)?.[0] ?? "") + text) && !isPatterned(value);
 
 function isQuotedSecret(value: string, name: SecretName): boolean {
 	const { kind } = name;

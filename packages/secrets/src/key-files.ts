@@ -78,7 +78,8 @@ export function keyFileOf(text: string): Assigned | null {
 	return isKeyFile(text) ? { value: text.slice(0, longestValue), start: 0, end: Math.min(text.length, longestValue) } : null;
 }
 
-const base58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+/** The characters of Base58, in their order. */
+export const base58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest();
 
 /** Whether it is a private key in the import format of Bitcoin's wallets, by its checksum. */

@@ -1,4 +1,4 @@
-import { isImportFormat } from "./key-files.ts";
+import { base58, isImportFormat } from "./key-files.ts";
 import { entropy, isPatterned } from "./randomness.ts";
 import type { NamedRule } from "./rule.ts";
 
@@ -61,7 +61,7 @@ export const keyTextRules: readonly NamedRule[] = [
 	{
 		id: "bitcoin-key",
 		literals: ["5H", "5J", "5K", "Kw", "Kx", "Ky", "Kz", "L1", "L2", "L3", "L4", "L5"],
-		next: "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz",
+		next: base58,
 		pattern: /[5KL][1-9A-HJ-NP-Za-km-z]{50,51}(?![A-Za-z0-9])/y,
 		acceptsNamed: ([value = ""]) => isImportFormat(value),
 	},

@@ -1,4 +1,4 @@
-import { base64Text, isPatterned } from "./randomness.ts";
+import { base64Text, isPatterned, isUuid } from "./randomness.ts";
 import type { NamedRule } from "./rule.ts";
 import { looksDrawn, looksThoughtOut } from "./values.ts";
 
@@ -13,7 +13,6 @@ const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 /** The text after an option of one letter: its value, in quotes or not. */
 const afterOption = ` =:"'\`\\${letters}${letters.toLowerCase()}0123456789_.@%+-`;
 
-const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 const isDrawn = (need: number) => (match: RegExpExecArray) => looksDrawn(match.groups?.value ?? "", need);
 /** Whether a text in base64 decodes to a name and a password. */
 function isUserAndPassword(value: string): boolean {
@@ -79,7 +78,7 @@ export const placedRules: readonly NamedRule[] = [
 			const scheme = match.groups?.scheme ?? "";
 			// Of other schemes (AWS4-HMAC-SHA256, Digest), names and signatures follow.
 			if (!/^(?:|bearer|token|basic|bot|apikey|key)$/i.test(scheme) && !/^[\w.~+/:-]+={0,2}$/.test(value)) return false;
-			if (/key$/i.test(scheme) && uuid.test(value)) return !isPatterned(value);
+			if (/key$/i.test(scheme) && isUuid(value)) return !isPatterned(value);
 			return isUserAndPassword(value) || (!isOfShortPassword(value) && looksDrawn(value, 15));
 		},
 	},
@@ -90,7 +89,7 @@ export const placedRules: readonly NamedRule[] = [
 		pattern: new RegExp(`_authToken=${open}(?<value>[A-Za-z0-9_.~+/=-]{16,2000})${end}`, "y"),
 		acceptsNamed: (match) => {
 			const value = match.groups?.value ?? "";
-			return looksDrawn(value, 15) || (uuid.test(value) && !isPatterned(value));
+			return looksDrawn(value, 15) || (isUuid(value) && !isPatterned(value));
 		},
 	},
 	{

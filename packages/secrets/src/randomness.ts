@@ -107,7 +107,11 @@ export function withoutExampleWords(value: string): string | null {
 	return value.replaceAll(exampleWords, "");
 }
 
-const uuid = /^\{?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}?$/i;
+/** The pattern of a UUID. */
+export const uuid = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}";
+const wholeUuid = new RegExp(`^${uuid}$`, "i");
+export const isUuid = (value: string): boolean => wholeUuid.test(value);
+const uuidOrBraced = new RegExp(`^\\{?${uuid}\\}?$`, "i");
 
 /** Words, numbers and versions between hyphens: the name of a model or a package. */
 function isKebab(value: string): boolean {
@@ -132,7 +136,7 @@ function isBase64WithSlash(value: string): boolean {
 /** Whether the form of a value is that of an identifier or a checksum: a UUID, an integrity hash, a date, a version, a path, an address, a number, words. */
 export function isIdentifier(value: string): boolean {
 	return (
-		uuid.test(value) ||
+		uuidOrBraced.test(value) ||
 		/^(?:sha\d+|md5|blake\w+|crc32)[-:]/i.test(value) ||
 		/^\d{4}-\d\d-\d\d/.test(value) ||
 		/^v?\d+(?:\.\d+)+(?:[-+._~]?[A-Za-z0-9.+_~-]{0,32})?$/.test(value) ||

@@ -1,5 +1,5 @@
 import { isToyKey } from "./published.ts";
-import { characterClasses, entropy, isPatterned, isPlaceholder } from "./randomness.ts";
+import { characterClasses, entropy, isPatterned, isPlaceholder, uuid } from "./randomness.ts";
 import { hasVariety, prefixed, type Rule } from "./rule.ts";
 import { serviceRules } from "./service-rules.ts";
 import { looksDrawn, looksThoughtOut } from "./values.ts";
@@ -66,7 +66,7 @@ export const rules: readonly Rule[] = [
 	},
 	{ id: "deepseek-key", literals: ["sk-"], pattern: /sk-[a-f0-9]{32}(?![A-Za-z0-9_-])/y, notAfter: /[A-Za-z0-9_-]/ },
 	prefixed("openrouter-key", ["sk-or-v1-", "sk-or-"], "[a-f0-9]{40,64}(?![A-Za-z0-9])"),
-	prefixed("langfuse-key", ["sk-lf-"], "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+	prefixed("langfuse-key", ["sk-lf-"], uuid),
 	prefixed("langchain-key", ["lsv2_pt_", "lsv2_sk_"], "[a-f0-9]{32}_[a-f0-9]{10}"),
 	prefixed("huggingface-token", ["hf_", "api_org_"], "[A-Za-z]{34}(?![A-Za-z0-9])", (v) => characterClasses(v.slice(3)) >= 2),
 	prefixed("groq-key", ["gsk_"], "[A-Za-z0-9]{48,56}(?![A-Za-z0-9])", hasVariety),
@@ -166,7 +166,7 @@ export const rules: readonly Rule[] = [
 	),
 	prefixed("shopify-token", ["shpat_", "shpca_", "shppa_", "shpss_", "shptka_"], "[a-fA-F0-9]{32}(?![A-Za-z0-9])"),
 	prefixed("paypal-token", ["access_token$production$"], "[a-z0-9]{16}\\$[a-f0-9]{32}"),
-	prefixed("plaid-token", ["access-production-", "access-sandbox-"], "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+	prefixed("plaid-token", ["access-production-", "access-sandbox-"], uuid),
 	prefixed("sendgrid-key", ["SG."], "[A-Za-z0-9_-]{20,24}\\.[A-Za-z0-9_-]{39,50}(?![A-Za-z0-9_-])", hasVariety),
 	prefixed("mailgun-key", ["key-"], "[a-f0-9]{32}(?![A-Za-z0-9])"),
 	{ id: "mailchimp-key", literals: ["-us"], back: /[a-f0-9]{32}$/, pattern: /[a-f0-9]{32}-us\d{1,2}(?![A-Za-z0-9])/y },

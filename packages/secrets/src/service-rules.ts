@@ -1,10 +1,9 @@
-import { characterClasses, isPatterned } from "./randomness.ts";
+import { characterClasses, isPatterned, uuid } from "./randomness.ts";
 import { hasVariety, prefixed, type Rule } from "./rule.ts";
 import { looksDrawn } from "./values.ts";
 
 const end = "(?![A-Za-z0-9])";
 const endOfUrl = "(?![A-Za-z0-9_-])";
-const uuid = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
 const ofThreeKinds = (value: string) => characterClasses(value) >= 3 && new Set(value).size >= 10;
 
 /** Tokens of services that begin with a prefix of their own. */

@@ -176,13 +176,21 @@ export function columnAt(text: string, offset: number): Assigned[] {
 
 export const kubernetesRule = "kubernetes-secret";
 const maxDocument = 64_000;
-const dataLine = /^[ \t]*["']?([\w.-]{1,253})["']?:[ \t]{0,8}["']?([A-Za-z0-9+/]{12,64000}={0,2})["']?,?[ \t]*\r?$/gm;
-
-/** The same without base64, and on one line. */
-const plainBlock = /^([ \t]*)["']?stringData["']?:[ \t]*\{?[ \t]*\r?\n((?:\1[ \t]+\S[^\n]*(?:\n|$))+)/gm;
-const plainLine = /^[ \t]*["']?([\w.-]{1,253})["']?:[ \t]{0,8}(["']?)([^\s"']{8,4000})\2,?[ \t]*\r?$/gm;
-const flowBlock = /["']?(?:(string)D|d)ata["']?\s{0,4}:\s{0,4}\{[^{}\n]{8,64000}\}/g;
-const flowPair = /["']?([\w.-]{1,253})["']?\s{0,4}:\s{0,4}["']([^\s"']{8,4000})["']/g;
+/** The lines below a name. */
+const linesBelow = String.raw`["']?:[ \t]*\{?[ \t]*\r?\n(?<body>(?:\1[ \t]+\S[^\n]*(?:\n|$))+)`;
+const dataLine = /^[ \t]*["']?(?<name>[\w.-]{1,253})["']?:[ \t]{0,8}["']?(?<value>[A-Za-z0-9+/]{12,64000}={0,2})["']?,?[ \t]*\r?$/gm;
+/** Where a Secret has its values: in base64, as they are, and either of them on one line. */
+const sections: readonly (readonly [section: RegExp, entry: RegExp])[] = [
+	[new RegExp(String.raw`^([ \t]*)["']?data${linesBelow}`, "gm"), dataLine],
+	[
+		new RegExp(String.raw`^([ \t]*)["']?(?<plain>stringData)${linesBelow}`, "gm"),
+		/^[ \t]*["']?(?<name>[\w.-]{1,253})["']?:[ \t]{0,8}(["']?)(?<value>[^\s"']{8,4000})\2,?[ \t]*\r?$/gm,
+	],
+	[
+		/["']?(?:(?<plain>string)D|d)ata["']?\s{0,4}:\s{0,4}(?<body>\{[^{}\n]{8,64000}\})/g,
+		/["']?(?<name>[\w.-]{1,253})["']?\s{0,4}:\s{0,4}["'](?<value>[^\s"']{8,4000})["']/g,
+	],
+];
 
 interface Entry extends Assigned {
 	readonly name: string;
@@ -190,7 +198,7 @@ interface Entry extends Assigned {
 	readonly isEncoded: boolean;
 }
 
-/** The base64 values of a Kubernetes Secret. */
+/** The values of a Kubernetes Secret. */
 function kubernetesEntries(text: string, offset: number): Entry[] {
 	// Text between two marks is searched for both, so nothing is read more than twice.
 	const mark = text.startsWith("kind: S", offset) ? "kind: Secret" : '"Secret"';
@@ -203,33 +211,17 @@ function kubernetesEntries(text: string, offset: number): Entry[] {
 	const after = rest.indexOf("\n---");
 	const document = text.slice(from, offset) + (after < 0 ? rest : rest.slice(0, after));
 	const found: Entry[] = [];
-	for (const block of document.matchAll(plainBlock)) {
-		const lines = block[2] ?? "";
-		const base = from + block.index + block[0].length - lines.length;
-		for (const line of lines.matchAll(plainLine)) {
-			const [whole, name = "", , value = ""] = line;
-			const start = base + line.index + whole.lastIndexOf(value);
-			found.push({ name, value, isEncoded: false, start, end: start + value.length });
+	for (const [section, entry] of sections)
+		for (const part of document.matchAll(section)) {
+			const { body = "", plain } = part.groups ?? {};
+			const base = from + part.index + part[0].length - body.length;
+			for (const one of body.matchAll(entry)) {
+				const { name = "", value = "" } = one.groups ?? {};
+				if (entry === dataLine && value.length % 4 !== 0) continue;
+				const start = base + one.index + one[0].lastIndexOf(value);
+				found.push({ name, value, isEncoded: plain === undefined, start, end: start + value.length });
+			}
 		}
-	}
-	for (const flow of document.matchAll(flowBlock)) {
-		const base = from + flow.index + flow[0].indexOf("{");
-		for (const pair of flow[0].slice(flow[0].indexOf("{")).matchAll(flowPair)) {
-			const [whole, name = "", value = ""] = pair;
-			const start = base + pair.index + whole.lastIndexOf(value);
-			found.push({ name, value, isEncoded: flow[1] === undefined, start, end: start + value.length });
-		}
-	}
-	for (const block of document.matchAll(/^([ \t]*)["']?data["']?:[ \t]*\{?[ \t]*\r?\n((?:\1[ \t]+\S[^\n]*(?:\n|$))+)/gm)) {
-		const [all, , lines = ""] = block;
-		const base = from + (block.index ?? 0) + all.length - lines.length;
-		for (const line of lines.matchAll(dataLine)) {
-			const [whole, name = "", value = ""] = line;
-			if (value.length % 4 !== 0) continue;
-			const start = base + (line.index ?? 0) + whole.lastIndexOf(value);
-			found.push({ name, value, isEncoded: true, start, end: start + value.length });
-		}
-	}
 	return found;
 }
 
