@@ -26,11 +26,16 @@ async function replacedHub(name: string, isPacked: boolean): Promise<{ hub: Repo
 	const old = scratch.commitAll(name, "old");
 	const blob = git("rev-parse", "HEAD:leak");
 	git("push", "-q", "origin", "main");
+	if (isPacked) scratch.git(place, "repack", "-adq");
 	git("checkout", "-q", "-B", "main", base);
 	scratch.write(`${name}/new`, "new\n");
 	const tip = scratch.commitAll(name, "new");
 	git("push", "-qf", "origin", "main");
-	if (isPacked) scratch.git(place, "-c", "gc.cruftPacks=false", "repack", "-adkq");
+	if (isPacked) {
+		// Objects that no ref needs are kept in a pack only where they are in one already.
+		scratch.git(place, "-c", "gc.cruftPacks=false", "repack", "-adkq");
+		expect(scratch.git(place, "count-objects")).toMatch(/^0 objects/);
+	}
 	const hub = new Repository({ ...(await scratch.open(name)), root: place, gitDirectory: place, commonDirectory: place });
 	return { hub, old, tip, blob, git };
 }
@@ -63,6 +68,32 @@ test.each(["1", "2,100"])("drop: a pack with an index of version %s → only the
 	expect(await drop(hub, blob)).toEqual({ kind: "dropped", elsewhere: [] });
 	expect([blob, old, tip].map((oid) => has(hub, oid))).toEqual([false, true, true]);
 	expect([fsck(hub), ...leftIn(hub)]).toEqual([""]);
+});
+
+test("drop: a packed object that stays is damaged, but loose too → packed whole", async () => {
+	const { hub, old, tip, blob, git } = await replacedHub("damaged", true);
+	const [name = ""] = packNames(hub);
+	const pack = `${hub.commonDirectory}/objects/pack/${name}`;
+	const kept = git("rev-parse", "main:kept");
+	const entry =
+		scratch
+			.git(hub.root, "verify-pack", "-v", `${pack}.idx`)
+			.split("\n")
+			.find((line) => line.startsWith(kept)) ?? "";
+	const [, , , size = "", offset = ""] = entry.split(/ +/);
+	fs.renameSync(`${pack}.idx`, scratch.path("damaged.idx"));
+	scratch.write("kept-alone", "kept\n");
+	expect(scratch.git(hub.root, "hash-object", "-w", scratch.path("kept-alone")).trim()).toBe(kept);
+	fs.renameSync(scratch.path("damaged.idx"), `${pack}.idx`);
+	const content = fs.readFileSync(`${pack}.pack`);
+	const at = Number(offset) + Number(size) - 1;
+	content[at] = (content[at] as number) ^ 1;
+	fs.chmodSync(`${pack}.pack`, 0o644);
+	fs.writeFileSync(`${pack}.pack`, content);
+	expect(await drop(hub, blob)).toEqual({ kind: "dropped", elsewhere: [] });
+	expect([blob, old, tip].map((oid) => has(hub, oid))).toEqual([false, true, true]);
+	const [made = ""] = packNames(hub);
+	scratch.git(hub.root, "verify-pack", `${hub.commonDirectory}/objects/pack/${made}.idx`);
 });
 
 test.each([true, false])("drop: packed %s, a push that needs it meanwhile → all of it comes back", async (isPacked) => {
