@@ -284,10 +284,33 @@ export const modelMutants = {
 	},
 };
 
-/** The traces of a mutant, one for each step that its acts may be at, in parts that run in one process: after a kill, each by itself. */
-export function tracesOf({ trace }) {
-	if (!/[cm]\*/.test(trace)) return [[trace]];
+/** At most this far from its place a moved call is searched: in both explorers, by the time that a trace takes. */
+const mostMoved = { cycle: 2, model: 12 };
+
+/** The same acts at other calls, the nearest first: a call that the checkout gained or lost moves those after it. */
+function near(trace, most) {
+	const events = /\b([cm]?)(\d+)=/g;
+	const moves = Array.from({ length: 2 * most + 1 }, (_, at) => at - most);
+	const combined = [...trace.matchAll(events)].reduce((all) => all.flatMap((some) => moves.map((by) => [...some, by])), [[]]);
+	const distance = (some) => some.reduce((sum, by) => sum + Math.abs(by), 0);
+	return combined
+		.sort((one, other) => distance(one) - distance(other))
+		.slice(1)
+		.map((some) => {
+			const left = [...some];
+			return trace.replace(events, (_, kind, step) => `${kind}${Math.max(0, Number(step) + left.shift())}=`);
+		});
+}
+
+/**
+ * The traces of a mutant, one for each step that its acts may be at, in parts that run in one process: after a kill, each by itself. Steps with
+ * numbers are tried first, and then those near them.
+ */
+export function tracesOf(mutant) {
+	const { trace } = mutant;
 	const steps = (from, to) => Array.from({ length: to - from }, (_, at) => from + at);
 	if (trace.includes("m*")) return steps(17, 27).map((step) => [trace.replace("m*", `m${step}`)]);
-	return [steps(1, 21).map((step) => trace.replace("c*", `c${step}`).replace("c+", `c${step + 1}`))];
+	if (trace.includes("c*")) return [steps(1, 21).map((step) => trace.replace("c*", `c${step}`).replace("c+", `c${step + 1}`))];
+	const others = near(trace, Object.values(modelMutants).includes(mutant) ? mostMoved.model : mostMoved.cycle);
+	return others.length > 0 ? [[trace], others] : [[trace]];
 }

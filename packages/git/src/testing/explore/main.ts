@@ -8,7 +8,7 @@ import { eachCut, eachFault, eachPair, eachSingle } from "./schedules.ts";
 const usage = `usage: npm run explore -- --model [--pairs N] [--seed N] [--stop] [--only "TRACE"]
   --pairs  the number of traces with two acts, with an act and a fault, and with an act and a power cut, chosen by --seed (default 20,000 and 1), after all with one
   --stop   ends at the first failing trace
-  --only   runs one trace, as it was printed, and shows its calls
+  --only   runs one trace, as it was printed, and shows its calls; given several times, runs them up to the first that fails
 `;
 
 const options = {
@@ -16,7 +16,7 @@ const options = {
 	pairs: { type: "string", default: "20000" },
 	seed: { type: "string", default: "1" },
 	stop: { type: "boolean", default: false },
-	only: { type: "string" },
+	only: { type: "string", multiple: true },
 	help: { type: "boolean", default: false },
 } as const;
 
@@ -33,7 +33,8 @@ async function only(text: string): Promise<number> {
 const parse = () => parseArgs({ options }).values;
 
 async function main(values: ReturnType<typeof parse>): Promise<number> {
-	if (values.only !== undefined) return await only(values.only);
+	const [first, ...others] = values.only ?? [];
+	if (first !== undefined && others.length === 0) return await only(first);
 	const [pairs, seed] = [Number(values.pairs), Number(values.seed)];
 	if (!Number.isInteger(pairs) || pairs < 0 || !Number.isInteger(seed)) throw new Error("a number is out of range");
 	let [count, bad] = [0, 0];
@@ -44,12 +45,18 @@ async function main(values: ReturnType<typeof parse>): Promise<number> {
 		printFailed(explored(outcome));
 	};
 	const isOver = () => values.stop && bad > 0;
+	if (values.only) {
+		for (const text of values.only) if (bad === 0) report(await explore(parseTrace(text)));
+	} else await exploreAll(pairs, seed, report, isOver);
+	process.stdout.write(`${count} traces, ${bad} failed\n`);
+	return bad > 0 ? 1 : 0;
+}
+
+async function exploreAll(pairs: number, seed: number, report: (outcome: Outcome) => void, isOver: () => boolean): Promise<void> {
 	await eachSingle(["exchange", "link"], report, isOver);
 	if (!isOver()) await eachFault(["exchange", "link"], report);
 	if (!isOver()) await eachCut(["exchange", "link"], report);
 	for (const second of [oneMore, withFault, withCut]) if (!isOver()) await eachPair(pairs, seed, report, isOver, second);
-	process.stdout.write(`${count} traces, ${bad} failed\n`);
-	return bad > 0 ? 1 : 0;
 }
 
 await runExplorer(usage, parse, main);
