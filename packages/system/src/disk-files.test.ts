@@ -3,6 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { diskFiles } from "./disk-files.ts";
+import { addUpToAll, fsyncEachUpTo } from "./files.ts";
 
 let directory: string;
 beforeEach(() => {
@@ -35,4 +36,13 @@ test("remove a tree: missing, or a file → no error, and the file is gone", () 
 	fs.writeFileSync(path.join(directory, "file"), "");
 	diskFiles.removeTree(path.join(directory, "file"));
 	expect(fs.readdirSync(directory)).toEqual([]);
+});
+
+test("names to make durable: one a hundred times → once; many → no more than mean all", () => {
+	const directories: Buffer[] = [];
+	for (let number = 0; number < 100; number++) addUpToAll(directories, Buffer.from("the same"));
+	expect(directories).toHaveLength(1);
+	const files: string[] = [];
+	for (let number = 0; number < 100; number++) addUpToAll(files, String(number));
+	expect(files).toHaveLength(fsyncEachUpTo + 1);
 });

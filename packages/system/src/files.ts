@@ -28,10 +28,12 @@ export function isUnsyncable(error: unknown): boolean {
 	return ["ENOENT", "ENOTDIR", "ELOOP", "EACCES", "EPERM", "EINVAL", "ENOTSUP", "ENOSYS", "EROFS", "ENXIO"].includes(codeOf(error));
 }
 
-/** Adds a name to those that are made durable one by one, up to as many as mean that their whole file system is. */
+/** Adds a name, once, to those that are made durable one by one, up to as many as mean that their whole file system is. */
 export function addUpToAll<Name extends FileName>(names: Name[], name: Name): void {
-	if (names.length <= fsyncEachUpTo) names.push(name);
+	if (names.length <= fsyncEachUpTo && !names.some((known) => isSameName(known, name))) names.push(name);
 }
+
+const isSameName = (one: FileName, other: FileName) => (Buffer.isBuffer(one) && Buffer.isBuffer(other) ? one.equals(other) : one === other);
 
 const readAtATime = 4_096;
 

@@ -60,6 +60,9 @@ export function mergedMode(before: string | undefined, onDisk: FileStats, after:
 	return there === before ? after : there;
 }
 
+/** The permission bits of a new file in open(2): the umask restricts them. */
+export const newFileBits = (gitMode: string | undefined): number => (gitMode === "100755" ? 0o777 : 0o666);
+
 /** Gives our file the permission bits that a program set on the old file at the moment of the swap. @returns whether our file has changed */
 export function carryBits(files: Files, file: string, before: FileStats, after: FileStats): boolean {
 	const changed = (before.mode ^ after.mode) & 0o777;
@@ -126,7 +129,7 @@ export async function inheritingDirectories(
  */
 export function makeInheritingFile(files: Files, beside: Buffer, file: string, gitMode: string | undefined): boolean {
 	try {
-		files.writeFile(beside, Buffer.alloc(0), { mode: gitMode === "100755" ? 0o777 : 0o666, isNew: true });
+		files.writeFile(beside, Buffer.alloc(0), { mode: newFileBits(gitMode), isNew: true });
 	} catch {
 		return false;
 	}

@@ -1,8 +1,9 @@
 import path from "node:path";
-import { type Files, fsyncEachUpTo, O_CREAT, O_EXCL, O_RDONLY, O_WRONLY } from "@robust-sync/system/files";
+import { addUpToAll, type Files, O_CREAT, O_EXCL, O_RDONLY, O_WRONLY } from "@robust-sync/system/files";
 import { Column, type Items } from "@robust-sync/system/items";
 import { isFileMode } from "../files/disk-file.ts";
 import { ObstacleError } from "../files/obstacle.ts";
+import { newFileBits } from "../files/permissions.ts";
 import type { TreeChange } from "../objects/diff.ts";
 import type { TreeEntry } from "../objects/merge-tree.ts";
 import { type ObjectReader, present } from "../objects/object-reader.ts";
@@ -93,7 +94,7 @@ export class Staging {
 	/** Stages one content. @returns its file */
 	async writeOne(content: Buffer, mode: string | undefined): Promise<string> {
 		const file = this.nextFile();
-		this.#files.writeFile(file, content, { mode: mode === "100755" ? 0o777 : 0o666 });
+		this.#files.writeFile(file, content, { mode: newFileBits(mode) });
 		this.#files.markUnread(file);
 		await this.#files.makeDurable([file], this.directory);
 		return file;
@@ -122,14 +123,13 @@ export class Staging {
 	async #writePlain(changes: Items<TreeChange>, side: "before" | "after", indexes: Uint32Array, files: StagedFiles): Promise<StagedFiles> {
 		const counter = new WorkCounter(this.#repository.onProgress, "writing files", indexes.length);
 		const entryAt = (index: number) => (changes.at(index) as TreeChange)[side] as TreeEntry;
-		const permissionsOf = (mode: string) => (mode === "100755" ? 0o777 : 0o666);
 		const toSync: string[] = [];
 		const large: number[] = [];
 		const place = (index: number, mode: string): string => {
 			const number = this.#sequence++;
 			files.set(index, number);
 			const file = files.at(index) as string;
-			if (mode !== "120000" && toSync.length <= fsyncEachUpTo) toSync.push(file);
+			if (mode !== "120000") addUpToAll(toSync, file);
 			return file;
 		};
 		const read = async (reader: Pick<ObjectReader, "infos" | "each">, some: readonly number[]) => {
@@ -147,7 +147,7 @@ export class Staging {
 					if (mode === "120000") {
 						if (!makeLink(this.#files, content, file)) files.set(index, new ObstacleError("impossible-link"));
 					} else {
-						this.#files.writeFile(file, content, { mode: permissionsOf(mode) });
+						this.#files.writeFile(file, content, { mode: newFileBits(mode) });
 						this.#files.markUnread(file);
 					}
 				},
@@ -160,7 +160,7 @@ export class Staging {
 			});
 		for (const index of large) {
 			const { mode, oid } = entryAt(index);
-			await this.#writeLarge(oid, place(index, mode), permissionsOf(mode));
+			await this.#writeLarge(oid, place(index, mode), newFileBits(mode));
 			counter.add();
 		}
 		counter.end();
@@ -203,7 +203,7 @@ export class Staging {
 				this.#files.rename(Buffer.concat([Buffer.from(`${directory}/`), gitPathBytes(change.path)]), flat);
 				if (entries[index]?.mode !== "120000") {
 					this.#files.markUnread(flat);
-					if (toSync.length <= fsyncEachUpTo) toSync.push(flat);
+					addUpToAll(toSync, flat);
 				}
 				files.set(index, flat);
 			} catch (error) {

@@ -1,5 +1,6 @@
 import { ModelFiles } from "@robust-sync/system/testing/model-files";
 import type { Exchanger } from "../../files/exchange-files.ts";
+import { newFileBits } from "../../files/permissions.ts";
 import type { TreeChange } from "../../objects/diff.ts";
 import type { ObjectStore } from "../../objects/object-store.ts";
 import { blobOid } from "../../objects/objects.ts";
@@ -55,7 +56,7 @@ export class ModelCheckout {
 		const file = `${root}/${name}`;
 		this.files.makeTree(file.slice(0, file.lastIndexOf("/")));
 		if (mode === "120000") this.files.symlink(content, file);
-		else this.files.writeFile(file, content, { mode: mode === "100755" ? 0o777 : 0o666 });
+		else this.files.writeFile(file, content, { mode: newFileBits(mode) });
 	}
 
 	blob(oid: Oid): Buffer | undefined {
