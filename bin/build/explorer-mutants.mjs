@@ -207,8 +207,9 @@ export const modelMutants = {
 	"version-of-a-missing-file-in-parts": {
 		trace: "change 15=rename-away 48=kill",
 		file: placeFile,
-		find: "const file = staging.nextFile();\n\t\tthis.#files.writeFile(file, content, { mode: 0o600",
-		replacement: "const file = destination;\n\t\tbackup.makeParents(file);\n\t\tthis.#files.writeFile(file, content, { mode: 0o600",
+		find: "const file = staging.nextFile();\n\t\tthis.#files.writeFile(file, content, { mode: newFileBits(before.mode)",
+		replacement:
+			"const file = destination;\n\t\tbackup.makeParents(file);\n\t\tthis.#files.writeFile(file, content, { mode: newFileBits(before.mode)",
 	},
 	"unreadable-directory-does-not-return": {
 		trace: "link change 53=directory 59=EACCES",
@@ -267,8 +268,14 @@ export const modelMutants = {
 	"version-of-a-missing-file-is-not-durable": {
 		trace: "change 0=unlink 55=cut-1",
 		file: placeFile,
-		find: "{ mode: 0o600, isDurable: true }",
-		replacement: "{ mode: 0o600 }",
+		find: "{ mode: newFileBits(before.mode), isDurable: true }",
+		replacement: "{ mode: newFileBits(before.mode) }",
+	},
+	"version-of-a-missing-file-has-bits-of-its-own": {
+		trace: "script 0=unlink 56=kill",
+		file: placeFile,
+		find: "{ mode: newFileBits(before.mode), isDurable: true }",
+		replacement: "{ mode: 0o600, isDurable: true }",
 	},
 	"copy-of-a-linked-file-is-not-durable": {
 		trace: "change 0=link-beside 68=cut-1",

@@ -63,6 +63,9 @@ test.each([
 	"change 53=chmod 56=kill",
 	"change 53=chmod 56=EIO",
 	"link change 0=chmod 70=kill",
+	// A program had removed a script, and the process ended, or met a fault, before the new one was placed: the version kept for it was not executable.
+	"script 0=unlink 56=kill",
+	"script 0=unlink 57=EACCES",
 	// After a power cut the old file could be back at its path, and the removed one: as if a program had written it.
 	"change end=cut-0",
 	"delete end=cut-0",

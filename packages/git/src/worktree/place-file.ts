@@ -5,7 +5,7 @@ import { ObstacleError } from "../files/obstacle.ts";
 import { type Found, isGone, isSame, isSpecial, modeOnDisk, peek } from "../files/on-disk.ts";
 import { OpenDatabases } from "../files/open-files.ts";
 import { hasOtherName } from "../files/other-name.ts";
-import { carryBits, keepPermissions, makeInheritingFile, mergedMode } from "../files/permissions.ts";
+import { carryBits, keepPermissions, makeInheritingFile, mergedMode, newFileBits } from "../files/permissions.ts";
 import type { TreeChange } from "../objects/diff.ts";
 import { isSameEntry, type TreeEntry } from "../objects/merge-tree.ts";
 import type { ObjectStore } from "../objects/object-store.ts";
@@ -276,8 +276,9 @@ export class Placer {
 		const content = await this.#contentBefore(before, versions);
 		if (content === null) return;
 		const { backup, staging } = this.#sites.of(change.path);
+		// With the bits of a checkout: after a kill or a fault, others would count as set by a program.
 		const file = staging.nextFile();
-		this.#files.writeFile(file, content, { mode: 0o600, isDurable: true });
+		this.#files.writeFile(file, content, { mode: newFileBits(before.mode), isDurable: true });
 		// Whole or not at all: after a kill, part of it would be a program's write.
 		backup.makeParents(destination);
 		this.#files.rename(file, destination);

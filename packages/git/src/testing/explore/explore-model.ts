@@ -4,7 +4,7 @@ import { Killed, ModelCheckout, root, type Version } from "./model-checkout.ts";
 import { acts, directory, marksIn, name, Programs, perform } from "./programs.ts";
 
 /** The incoming change of the path. */
-export const incomings = ["change", "delete", "create", "mode", "link", "parent", "directory"] as const;
+export const incomings = ["change", "delete", "create", "mode", "script", "link", "parent", "directory"] as const;
 export type Incoming = (typeof incomings)[number];
 
 /** Errors of the file system that a call may meet: it is full, broken, read-only, or refuses. */
@@ -64,6 +64,7 @@ const changesOf: Readonly<Record<Incoming, readonly Change[]>> = {
 	delete: [{ path: name, before: base, after: null }],
 	create: [{ path: name, before: null, after: incoming }],
 	mode: [{ path: name, before: base, after: { ...base, mode: "100755" } }],
+	script: [{ path: name, before: { ...base, mode: "100755" }, after: { ...incoming, mode: "100755" } }],
 	link: [{ path: name, before: base, after: file("a target", "120000") }],
 	parent: [
 		{ path: directory, before: null, after: incoming },
@@ -265,6 +266,9 @@ function misplaced(
 		if (isThere && after?.mode === "100755" && ((stats?.mode ?? 0) & 0o100) === 0) problems.push(`${path} is not executable`);
 	}
 	const live = files.lstatIfThere(`${root}/${name}`);
+	// All versions of commits are executable, and no program removed that.
+	const isScript = changes.every(({ path, before, after }) => path === name && before?.mode === "100755" && after?.mode === "100755");
+	if (isScript && !programs.hasNewFile && live?.isFile() && (live.mode & 0o100) === 0) problems.push("the script is not executable");
 	// Of two files that are made at one path, one mode stays.
 	const isMade = changes.some(({ path, before }) => path === name && before === null);
 	// With a fault that stays, nothing can be set.

@@ -26,6 +26,8 @@ export class Programs {
 	readonly later: (() => void)[] = [];
 	/** A program put something at the path that has neither a mark nor the incoming content. */
 	isReset = false;
+	/** A program made a new file at the path, with a mode of its own. */
+	hasNewFile = false;
 	/** The last act made it executable. */
 	isExecutable = false;
 	/** The content that was read before the checkout, and a descriptor from that time. */
@@ -91,6 +93,7 @@ export class Programs {
 
 	put(content: Buffer): void {
 		this.destroys(this.peek(), content);
+		this.hasNewFile ||= this.files.lstatIfThere(file) === null;
 		this.files.writeFile(file, content);
 		this.isReset = true;
 	}
@@ -100,6 +103,7 @@ export class Programs {
 		this.destroys(this.peek(), content);
 		const replaced = this.files.lstatIfThere(file);
 		this.files.rename(`${file}.new`, file);
+		this.hasNewFile = true;
 		if (replaced) this.#removed.add(replaced.ino);
 		this.isReset = true;
 	}
@@ -160,6 +164,7 @@ export const acts: Readonly<Record<string, (programs: Programs) => void>> = {
 	"truncate-next": (programs) => {
 		const content = programs.version(programs.peek() ?? Buffer.alloc(0));
 		programs.destroys(programs.peek(), content);
+		programs.hasNewFile ||= programs.files.lstatIfThere(file) === null;
 		const descriptor = programs.files.open(file, O_WRONLY | O_CREAT | O_TRUNC);
 		programs.isReset = true;
 		programs.next.push(() => programs.into(descriptor, content));
