@@ -98,18 +98,24 @@ export class BackupDirectory {
 		}
 	}
 
+	/** Makes this directory itself, durably: without the workspace's one, the store of another file system loses its files (MountStores). */
+	makeDurably(): void {
+		this.#make(Buffer.from(this.directory));
+	}
+
 	/** Makes the directories above a file of this directory, durably. */
 	makeParents(file: Buffer): void {
 		this.#make(parentBytes(file));
 	}
 
-	/** Removes empty directories. Without any file, this one too. */
-	removeEmpty(): void {
+	/** Removes empty directories. @param withTop also this one, if it has no file */
+	removeEmpty(withTop = true): void {
 		const remove = (directory: Buffer) => {
 			for (const name of this.#files.readdir(directory)) {
 				const below = Buffer.concat([directory, Buffer.from("/"), name]);
 				if (this.#files.lstatIfThere(below)?.isDirectory()) remove(below);
 			}
+			if (!withTop && directory.length === Buffer.byteLength(this.directory)) return;
 			try {
 				this.#files.rmdir(directory);
 			} catch {

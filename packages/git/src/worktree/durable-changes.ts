@@ -40,6 +40,7 @@ export class DurableChanges {
 			const top = this.#sites.stores.topOf(name);
 			const some = changed.get(top) ?? [];
 			changed.set(top, some);
+			if (top !== null) this.#sites.backup.makeDurably();
 			try {
 				this.#sites.of(name).backup.prepare(name, some);
 				prepared++;

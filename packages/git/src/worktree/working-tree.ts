@@ -132,7 +132,9 @@ class Checkout {
 			checkpoint?.("files");
 			// Files that could not be placed, or were not there, have left directories that were made for their backups.
 			const tidy = () => {
-				if (this.#held.all.length > 0 || this.#taken.kept.all.length < prepared) this.#sites.backup.removeEmpty();
+				const count = this.#taken.kept.all.length;
+				// All kept files may be on other file systems: they need the directory of the backup, as `makeDurably`.
+				if (this.#held.all.length > 0 || count < prepared) this.#sites.backup.removeEmpty(count === 0);
 			};
 			if (this.#options.changes) {
 				tidy();
