@@ -63,8 +63,7 @@ export class TakenFiles {
 			const { code } = error as NodeJS.ErrnoException;
 			if (code === "ENOENT") return false;
 			if (code !== "EEXIST") throw error;
-			// A killed process had returned it already, and not yet removed this link.
-			if (this.#files.lstatIfThere(this.#sites.live(name))?.ino !== this.#files.lstatIfThere(file)?.ino) return false;
+			return this.finishReturn(name, file);
 		}
 		this.#endReturn(name, file);
 		return true;
@@ -80,7 +79,9 @@ export class TakenFiles {
 	/** Finishes the return of a file to its path, in which a process was killed. @returns whether it was being returned: it is not taken any more */
 	finishReturn(name: GitPath, file: Buffer): boolean {
 		const stats = this.#files.lstatIfThere(file);
-		if (!isContent(stats) || this.#files.lstatIfThere(this.#sites.live(name))?.ino !== stats.ino) return false;
+		const live = this.#files.lstatIfThere(this.#sites.live(name));
+		// Another file system may be mounted there by now.
+		if (!isContent(stats) || live?.ino !== stats.ino || live.dev !== stats.dev) return false;
 		this.#endReturn(name, file);
 		return true;
 	}
