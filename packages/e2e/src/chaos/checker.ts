@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
+import { git } from "./git.ts";
 import type { Ledger, Written } from "./ledger.ts";
 import { type IsKept, revertingCommits } from "./reverting-commits.ts";
 
@@ -14,17 +15,6 @@ export interface Problem {
 	readonly write?: Written;
 	/** Whether a version of the file has what was written. */
 	readonly isKept?: IsKept;
-}
-
-function git(directory: string, args: readonly string[], input?: string): string {
-	return execFileSync("git", args, {
-		cwd: directory,
-		encoding: "utf8",
-		maxBuffer: 2 ** 30,
-		stdio: ["pipe", "pipe", "pipe"],
-		...(input === undefined ? {} : { input }),
-		env: { PATH: process.env.PATH, LC_ALL: "C", GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "safe.directory", GIT_CONFIG_VALUE_0: "*" },
-	});
 }
 
 function filesBelow(directory: string): string[] {

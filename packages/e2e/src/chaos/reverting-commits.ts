@@ -1,14 +1,10 @@
-import { execFileSync } from "node:child_process";
+import { git } from "./git.ts";
 
 /** Whether a version of a file has a write; null: there is no file. */
 export type IsKept = (text: string | null) => boolean;
 
 /** The newest that are shown. */
 const mostShown = 8;
-
-function git(repository: string, args: readonly string[], input?: string): string {
-	return execFileSync("git", args, { cwd: repository, encoding: "utf8", maxBuffer: 2 ** 30, input, stdio: ["pipe", "pipe", "pipe"] });
-}
 
 /** The text of each blob. */
 function textsOf(repository: string, blobs: ReadonlySet<string>): Map<string, string> {
