@@ -132,6 +132,28 @@ describe("forget", () => {
 		expect([helios.read("own.md"), chad.read("later.md")]).toEqual(["chad\n", "later\n"]);
 	});
 
+	test("forget: a restored hub, a node that cannot clean it → not followed, reported", async () => {
+		const [helios, chad] = await leakedPair();
+		world.git(".", "clone", "-q", "--mirror", hub(), "backup.git");
+		expect((await helios.run(["--forget-value", fileOfValue()])).code).toBe(0);
+		await chad.once();
+		world.git("backup.git", "push", "-q", "--force", hub(), "main:main");
+		// A shallow clone lacks commits to rewrite.
+		chad.write(".git/shallow", `${chad.git("rev-list", "--max-parents=0", "main").split("\n")[0]}\n`);
+		chad.write("own.md", "chad\n");
+		const failed = { code: "FORGOTTEN_RETURNED", message: expect.stringContaining("git fetch --unshallow") };
+		expect(await chad.failure()).toMatchObject(failed);
+		const { code, stderr } = await chad.run(["--forget"]);
+		expect([code, stderr]).toEqual([1, expect.stringContaining("git fetch --unshallow")]);
+		expect(chad.git("log", "-p", "main")).not.toContain(value);
+		fs.rmSync(chad.path(".git/shallow"));
+		expect((await chad.run(["--forget"])).code).toBe(0);
+		await helios.once();
+		expect(chad.git("rev-parse", "main")).toBe(helios.git("rev-parse", "main"));
+		for (const place of [helios.path(".git"), chad.path(".git"), hub()]) expect(objects(place)).not.toContain(value);
+		expect(helios.read("own.md")).toBe("chad\n");
+	});
+
 	test("forget: a lagging node forgets on a hub from a backup → not followed, cleaned", async () => {
 		const [helios, chad] = await leakedPair();
 		const other = "key_4hJ8wPz1NbYq6dFs";

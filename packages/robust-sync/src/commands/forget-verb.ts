@@ -267,7 +267,8 @@ async function again(request: ForgetRequest): Promise<number> {
 	const { paths, config, logger, options } = request;
 	const outcome = await syncOnce({ paths, config, logger });
 	const { returned } = readForgetState(paths);
-	if (!outcome.ok && outcome.error.code !== "FORGOTTEN_RETURNED") throw cycleFailed(outcome);
+	// Without its replacement, this node cannot take the content out.
+	if (!outcome.ok && (outcome.error.code !== "FORGOTTEN_RETURNED" || returned === null)) throw cycleFailed(outcome);
 	if (returned === null) {
 		if (options.json) printJson({ schema: 1, replaced: false });
 		else print("the hub has no forgotten content; to forget more, name a PATH, or --forget-value FILE");

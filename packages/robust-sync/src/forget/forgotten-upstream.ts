@@ -47,6 +47,14 @@ function hubHasIt(remote: string): SyncError {
 	);
 }
 
+function cannotBeTakenOut(remote: string, cause: ForgetRefusedError): SyncError {
+	return new SyncError(
+		"FORGOTTEN_RETURNED",
+		`'${remote}' has again what was forgotten, and this node cannot take it out (${cause.message}): run 'robust-sync --forget' without a path on another node; until then nothing of this node is published`,
+		{ cause },
+	);
+}
+
 /** All maps that this node knows of, and those of a tip. @throws GitError */
 async function mapsFor(context: CycleContext, tip: Oid | null): Promise<FoundMaps> {
 	const { repository, config } = context;
@@ -104,7 +112,7 @@ async function withoutForgotten(context: CycleContext, upstream: Upstream): Prom
 		if (!(error instanceof ForgetRefusedError)) throw error;
 		log.warn(`a map of what to forget is not applied: ${error.message}`);
 		// It is not taken in again.
-		if (isReturned) throw hubHasIt(config.syncRemote);
+		if (isReturned) throw cannotBeTakenOut(config.syncRemote, error);
 		const path = ".robust-sync/forget";
 		memory.forget.refused = [...refused, { path, reason: error.message }];
 		memory.forget.examined = tip;
