@@ -143,6 +143,9 @@ describe("forget", () => {
 		chad.write("own.md", "chad\n");
 		const failed = { code: "FORGOTTEN_RETURNED", message: expect.stringContaining("git fetch --unshallow") };
 		expect(await chad.failure()).toMatchObject(failed);
+		chad.write("second.md", "second\n");
+		expect(await chad.failure()).toMatchObject(failed);
+		expect(chad.git("log", "--name-only", "--format=", "main")).toContain("second.md");
 		const { code, stderr } = await chad.run(["--forget"]);
 		expect([code, stderr]).toEqual([1, expect.stringContaining("git fetch --unshallow")]);
 		expect(chad.git("log", "-p", "main")).not.toContain(value);

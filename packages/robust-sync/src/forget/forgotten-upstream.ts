@@ -129,7 +129,14 @@ export async function applyFetched(context: CycleContext): Promise<void> {
 	const tip = await knownTip(context);
 	// An unborn HEAD, or the tip itself, has no old history. An unreadable one is repaired elsewhere.
 	const head = (await readHead(context.repository)).oid;
-	if (tip !== null && head !== null && head !== tip) await withoutForgotten(context, { tip, before: null, rewritten: false });
+	if (tip !== null && head !== null && head !== tip) {
+		try {
+			await withoutForgotten(context, { tip, before: null, rewritten: false });
+		} catch (error) {
+			// The fetch fails with it again. Until then, what is here is committed.
+			if (!(error instanceof SyncError) || error.code !== "FORGOTTEN_RETURNED") throw error;
+		}
+	}
 	context.memory.tipAtStart = await knownTip(context);
 }
 
