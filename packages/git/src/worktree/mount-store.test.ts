@@ -6,7 +6,9 @@ const mark = "written by a program\n";
 const version = (text: string): Version => ({ mode: "100644", content: Buffer.from(text) });
 
 /** Checks out on another file system below the workspace. A program writes into the old file, and the process is killed, before one call. */
-async function checkOutWithKill(step: number): Promise<{ readonly isKilled: boolean; readonly contents: string[] }> {
+async function checkOutWithKill(
+	step: number,
+): Promise<{ readonly isKilled: boolean; readonly contents: string[]; readonly ignored: string }> {
 	const checkout = new ModelCheckout(true);
 	const { files } = checkout;
 	files.makeTree(`${root}/d`);
@@ -30,16 +32,18 @@ async function checkOutWithKill(step: number): Promise<{ readonly isKilled: bool
 	// Each checkout removes the files of backups that are not there any more.
 	await checkout.run([{ path: "d/q", before, after }], false, 1, () => {});
 	const all = [`${root}/d/p`, `${root}/d/.robust-sync/backups/0/files/d/p`];
-	return { isKilled, contents: all.flatMap((file) => (files.lstatIfThere(file) ? [files.readUnseen(file).toString()] : [])) };
+	const ignored = files.readUnseen(`${root}/d/.robust-sync/.gitignore`).toString();
+	return { isKilled, ignored, contents: all.flatMap((file) => (files.lstatIfThere(file) ? [files.readUnseen(file).toString()] : [])) };
 }
 
-test("store of a mount: a kill at each call, then another checkout → nothing lost", async () => {
+test("store of a mount: kill at each call, checkout → nothing lost, all ignored", async () => {
 	const lost: number[] = [];
 	let step = 0;
 	for (; ; step++) {
-		const { isKilled, contents } = await checkOutWithKill(step);
+		const { isKilled, contents, ignored } = await checkOutWithKill(step);
 		if (!isKilled) break;
 		if (!contents.includes(mark)) lost.push(step);
+		expect(ignored).toBe("*\n");
 	}
 	expect(lost).toEqual([]);
 	expect(step).toBeGreaterThan(50);

@@ -62,7 +62,7 @@ export class MountStores {
 			// Other users with write permission could replace staged files. A file system without permissions (exfat, vfat) has no hard links either.
 			if (!isOurs || (stats.mode & 0o022) !== 0)
 				throw new ObstacleError(isOurs && !hasLinks(this.#files, directory) ? "no-hard-links" : "other-file-system");
-			writeIfMissing(this.#files, `${directory}/.gitignore`, "*\n");
+			writeIfEmpty(this.#files, `${directory}/.gitignore`, "*\n");
 			this.#files.removeTree(`${directory}/staging`);
 			this.#removeOrphans(`${directory}/backups`);
 			this.#stores.set(top, { directory, close: place.close });
@@ -102,10 +102,8 @@ function hasLinks(files: Files, directory: string): boolean {
 	}
 }
 
-function writeIfMissing(files: Files, file: string, text: string): void {
-	try {
-		files.writeFile(file, Buffer.from(text), { mode: 0o600, isNew: true });
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-	}
+/** Writes a file that is missing, or that a killed process has made and not written. */
+function writeIfEmpty(files: Files, file: string, text: string): void {
+	const stats = files.lstatIfThere(file);
+	if (stats === null || (stats.isFile() && stats.size === 0)) files.writeFile(file, Buffer.from(text), { mode: 0o600 });
 }
