@@ -66,6 +66,8 @@ test.each([
 	// A program had removed a script, and the process ended, or met a fault, before the new one was placed: the version kept for it was not executable.
 	"script 0=unlink 56=kill",
 	"script 0=unlink 57=EACCES",
+	// The process was killed while a file of its own was in a directory that hands its group down: it stayed there, as if a program had made it.
+	"inherit 33=kill",
 	// After a power cut the old file could be back at its path, and the removed one: as if a program had written it.
 	"change end=cut-0",
 	"delete end=cut-0",

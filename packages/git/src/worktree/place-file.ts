@@ -5,15 +5,16 @@ import { ObstacleError } from "../files/obstacle.ts";
 import { type Found, isGone, isSame, isSpecial, modeOnDisk, peek } from "../files/on-disk.ts";
 import { OpenDatabases } from "../files/open-files.ts";
 import { hasOtherName } from "../files/other-name.ts";
-import { carryBits, keepPermissions, makeInheritingFile, mergedMode, newFileBits } from "../files/permissions.ts";
+import { carryBits, keepPermissions, mergedMode, newFileBits } from "../files/permissions.ts";
 import type { TreeChange } from "../objects/diff.ts";
 import { isSameEntry, type TreeEntry } from "../objects/merge-tree.ts";
 import type { ObjectStore } from "../objects/object-store.ts";
-import { type GitPath, parentOf } from "../paths/git-path.ts";
+import { parentOf } from "../paths/git-path.ts";
 import type { Repository } from "../process/repository.ts";
 import type { CheckoutOptions } from "./checkout-options.ts";
 import type { DurableChanges } from "./durable-changes.ts";
 import type { ExpectedVersions, Versions } from "./expected-versions.ts";
+import type { InheritingDirectories } from "./inheriting-directories.ts";
 import type { WayMaker } from "./make-way.ts";
 import type { Sites } from "./sites.ts";
 import type { Staged } from "./staged-files.ts";
@@ -44,8 +45,7 @@ interface PlacingStep {
 
 /** The checkout of one path: stage, compare, swap, keep. */
 export class Placer {
-	/** Directories with defaults for new files. */
-	inheriting: ReadonlySet<GitPath | null> = new Set();
+	readonly #inheriting: InheritingDirectories;
 	readonly #repository: Repository;
 	readonly #objects: ObjectStore;
 	readonly #options: CheckoutOptions;
@@ -68,6 +68,7 @@ export class Placer {
 			readonly swapper: Swapper;
 			readonly way: WayMaker;
 			readonly durable: DurableChanges;
+			readonly inheriting: InheritingDirectories;
 		},
 	) {
 		this.#repository = repository;
@@ -80,6 +81,7 @@ export class Placer {
 		this.#swapper = parts.swapper;
 		this.#way = parts.way;
 		this.#durable = parts.durable;
+		this.#inheriting = parts.inheriting;
 	}
 
 	get #files(): Files {
@@ -145,7 +147,7 @@ export class Placer {
 		if (this.#sites.stores.isInside(change.path)) throw new ObstacleError("in-the-way");
 		this.#way.clearParents(change.path);
 		const near = this.#sites.stagedFor(change.path, file);
-		const staged = this.inheriting.has(parentOf(change.path)) ? this.#followDirectory(change, near) : near;
+		const staged = this.#inheriting.apply(change, near);
 		const site = this.#sites.of(change.path);
 		const versions = this.#expected.of(expected, staged);
 		const before = this.#options.resume === true ? await this.#placedBefore(change, staged, versions) : null;
@@ -360,19 +362,5 @@ export class Placer {
 		const oid = isFileMode(before?.mode) ? before?.oid : undefined;
 		const size = oid === undefined ? null : await this.#objects.size(oid);
 		if (size !== stats.size) throw new ObstacleError("too-large");
-	}
-
-	/** Applies the directory's defaults to a new file. @returns the staged file with them, with the same content */
-	#followDirectory({ path: name, after }: TreeChange, staged: string): string {
-		if (after?.mode === "120000" || this.#files.lstatIfThere(this.#sites.live(name)) !== null) return staged;
-		const file = this.#sites.of(name).staging.nextFile();
-		const beside = Buffer.concat([
-			this.#sites.live(name).subarray(0, this.#sites.live(name).lastIndexOf(0x2f)),
-			Buffer.from(`/.robust-sync-new-${process.pid}`),
-		]);
-		if (!makeInheritingFile(this.#files, beside, file, after?.mode)) return staged;
-		this.#files.writeFile(file, this.#files.readUnseen(staged), { isDurable: true });
-		this.#files.markUnread(file);
-		return file;
 	}
 }

@@ -13,6 +13,7 @@ import type { CheckoutOptions, CheckoutReport } from "./checkout-options.ts";
 import { DurableChanges } from "./durable-changes.ts";
 import { ExpectedVersions } from "./expected-versions.ts";
 import { HeldPaths } from "./hold-paths.ts";
+import { InheritingDirectories } from "./inheriting-directories.ts";
 import { WayMaker } from "./make-way.ts";
 import { Placer } from "./place-file.ts";
 import { PlacedVersions } from "./placed-versions.ts";
@@ -38,6 +39,7 @@ class Checkout {
 	readonly #swapper: Swapper;
 	readonly #way: WayMaker;
 	readonly #placer: Placer;
+	readonly #inheriting: InheritingDirectories;
 	readonly #held: HeldPaths;
 	readonly #durable: DurableChanges;
 
@@ -53,8 +55,16 @@ class Checkout {
 		this.#swapper = new Swapper(repository, options, this.#sites, this.#durable, this.#placedVersions);
 		this.#way = new WayMaker(repository, this.#sites, this.#taken);
 		const durable = this.#durable;
-		const parts = { sites: this.#sites, durable, expected: this.#expected, taken: this.#taken, swapper: this.#swapper, way: this.#way };
-		this.#placer = new Placer(repository, this.#objects, options, parts);
+		this.#inheriting = new InheritingDirectories(repository.files, this.#sites);
+		this.#placer = new Placer(repository, this.#objects, options, {
+			sites: this.#sites,
+			durable,
+			expected: this.#expected,
+			taken: this.#taken,
+			swapper: this.#swapper,
+			way: this.#way,
+			inheriting: this.#inheriting,
+		});
 		this.#held = new HeldPaths(repository.files, this.#sites, this.#taken, this.#expected);
 	}
 
@@ -106,7 +116,7 @@ class Checkout {
 			);
 			const staged = await this.#sites.staging.write(changes, "after", this.#expected.filters);
 			const expected = this.#expected.filters ? await this.#expected.prepare(changes, staged) : null;
-			this.#placer.inheriting = await inheriting;
+			this.#inheriting.set(await inheriting, changes, staged);
 			checkpoint?.("staged");
 			const prepared = await this.#durable.prepare(changes, (name) => local.has(name));
 			for (let index = changes.length - 1; index >= 0; index--) {

@@ -4,7 +4,7 @@ import { Killed, ModelCheckout, root, type Version } from "./model-checkout.ts";
 import { acts, directory, marksIn, name, Programs, perform } from "./programs.ts";
 
 /** The incoming change of the path. */
-export const incomings = ["change", "delete", "create", "mode", "script", "link", "parent", "directory"] as const;
+export const incomings = ["change", "delete", "create", "inherit", "mode", "script", "link", "parent", "directory"] as const;
 export type Incoming = (typeof incomings)[number];
 
 /** Errors of the file system that a call may meet: it is full, broken, read-only, or refuses. */
@@ -63,6 +63,8 @@ const changesOf: Readonly<Record<Incoming, readonly Change[]>> = {
 	change: [{ path: name, before: base, after: incoming }],
 	delete: [{ path: name, before: base, after: null }],
 	create: [{ path: name, before: null, after: incoming }],
+	// In a directory that hands its group down.
+	inherit: [{ path: name, before: null, after: incoming }],
 	mode: [{ path: name, before: base, after: { ...base, mode: "100755" } }],
 	script: [{ path: name, before: { ...base, mode: "100755" }, after: { ...incoming, mode: "100755" } }],
 	link: [{ path: name, before: base, after: file("a target", "120000") }],
@@ -108,6 +110,10 @@ export async function explore(trace: Trace): Promise<Outcome> {
 	const { files } = checkout;
 	const changes = changesOf[trace.incoming];
 	for (const { path, before } of changes) if (before) checkout.put(path, before);
+	if (trace.incoming === "inherit") {
+		files.makeTree(`${root}/${directory}`);
+		files.chmod(`${root}/${directory}`, 0o2755);
+	}
 	const programs = new Programs(files, changes.find(({ path }) => path === name)?.before?.content ?? null);
 	checkout.pass();
 	files.syncAll();
@@ -275,7 +281,9 @@ function misplaced(
 	if (programs.isExecutable && !isMade && !isFaulty && live?.isFile() && (live.mode & 0o100) === 0) problems.push("it is not executable");
 	// After a power cut the next start removes what is staged.
 	const leftover = isCut ? /robust-sync-new/ : /robust-sync-new|\/staging\/./;
-	for (const left of treeNames(files, root)) if (leftover.test(left)) problems.push(`${left} is left behind`);
+	// A directory that a program moved away is not searched by the next start.
+	const left = treeNames(files, root).filter((file) => leftover.test(file) && !file.startsWith(`${root}/away/`));
+	problems.push(...left.map((file) => `${file} is left behind`));
 	return problems;
 }
 
