@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { until } from "@robust-sync/git/fixtures/scratch";
 import { oneKey as options } from "./fixture/forgetting.ts";
+import { untilConverged } from "./fixture/node.ts";
 import { objects } from "./fixture/objects.ts";
 import { World } from "./fixture/world.ts";
 
@@ -30,6 +32,26 @@ describe("forget", () => {
 		for (const place of [helios.path(".git"), chad.path(".git"), world.path("hub.git")])
 			expect(objects(place).includes(content)).toBe(false);
 		for (const node of [helios, chad]) node.fsck();
+	});
+
+	test("lagging daemon: it had looked at the old history before → forgets", async () => {
+		const [helios, chad] = await world.pair({ "base.md": "base\n", "d/private.md": content }, options);
+		await chad.start();
+		expect((await chad.run(["--pause"])).code).toBe(0);
+		helios.write("later.md", "later\n");
+		await helios.once();
+		chad.write("own.md", "own\n");
+		expect((await helios.run(["--forget", "d/private.md"])).code).toBe(0);
+		expect((await chad.run(["--resume"])).code).toBe(0);
+		await until(() => chad.exists("later.md") && world.git("hub.git", "ls-tree", "--name-only", "main").includes("own.md"), "both files");
+		await helios.once();
+		await untilConverged(world, [helios, chad]);
+		expect([helios, chad].map((node) => [node.exists("d/private.md"), node.state()?.last_error])).toEqual([
+			[false, null],
+			[false, null],
+		]);
+		for (const place of [helios.path(".git"), chad.path(".git"), world.path("hub.git")])
+			expect(objects(place).includes(content)).toBe(false);
 	});
 
 	test("new node: same content at another path, the path written again → both stay", async () => {

@@ -38,6 +38,8 @@ export function writeForgetState(paths: WorkspacePaths, state: ForgetState): voi
 export class ForgetMemory {
 	/** The last tip whose maps were read, and that needs no work. */
 	examined: Oid | null = null;
+	/** Maps by which its history was searched: one that came later may be about it. */
+	searched: ReadonlySet<string> = new Set();
 	/** The remote's ref of maps, by its last answer; null: it has none, or was not asked. */
 	announced: Oid | null = null;
 	/** The last one of these that was examined. */

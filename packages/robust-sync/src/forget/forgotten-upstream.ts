@@ -89,13 +89,19 @@ async function withoutForgotten(context: CycleContext, upstream: Upstream): Prom
 	const { maps, refused } = await mapsFor(context, tip);
 	const state = readForgetState(paths);
 	const isApplied = ({ id }: ForgetMap) => state.applied.includes(id);
+	const { examined, searched } = memory.forget;
+	const cleanFor = ({ id }: ForgetMap) => (searched.has(id) ? examined : null);
 	const isBack = async (some: readonly ForgetMap[]) =>
 		some.length > 0 &&
-		((await presentAmong(repository, replacedBy(some))).size > 0 || (await hasOldPaths(repository, some, tip, memory.forget.examined)));
+		((await presentAmong(repository, replacedBy(some))).size > 0 || (await hasOldPaths(repository, some, tip, cleanFor)));
+	const isSearched = (commit: Oid) => {
+		memory.forget.examined = commit;
+		memory.forget.searched = new Set(maps.map(({ id }) => id));
+	};
 	if (!(await isBack(maps))) {
 		const fresh = maps.filter((map) => !isApplied(map)).map(({ id }) => id);
 		if (fresh.length > 0) writeForgetState(paths, { ...state, applied: [...state.applied, ...fresh] });
-		memory.forget.examined = tip;
+		isSearched(tip);
 		return plain({ ...upstream, rewritten: upstream.rewritten && !(fresh.length > 0) });
 	}
 	// What this node has forgotten came back, perhaps beside a new map: a branch that was put back (a hub's backup) lacks commits, too.
@@ -105,7 +111,7 @@ async function withoutForgotten(context: CycleContext, upstream: Upstream): Prom
 		const clean = commits.get(tip) ?? tip;
 		const returned = clean === tip ? null : { tip, clean };
 		writeForgetState(paths, { ...readForgetState(paths), returned });
-		memory.forget.examined = clean;
+		isSearched(clean);
 		const problem = returned === null ? null : hubHasIt(config.syncRemote);
 		return { tip: clean, before: null, rewritten: false, replaced: commits, problem };
 	} catch (error) {
@@ -115,7 +121,7 @@ async function withoutForgotten(context: CycleContext, upstream: Upstream): Prom
 		if (isReturned) throw cannotBeTakenOut(config.syncRemote, error);
 		const path = ".robust-sync/forget";
 		memory.forget.refused = [...refused, { path, reason: error.message }];
-		memory.forget.examined = tip;
+		isSearched(tip);
 		return plain(upstream);
 	}
 }

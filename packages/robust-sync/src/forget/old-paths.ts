@@ -31,18 +31,25 @@ export async function commitOfMap(store: Repository, id: string, tip: Oid): Prom
 /**
  * Whether refs, or an incoming tip, have commits of an old history with a forgotten path. The listed blobs alone are no sign of it: they may be at
  * another path, and stay there. A node that lags behind lacks the tip from which the map was made, and has old commits even so.
- * @param tip with the maps in its history @param examined a commit whose history has no such commit; null: none is known
+ * @param tip with the maps in its history @param cleanFor a commit whose history has no such commit for a map; null: none is known
  * @throws GitError
  */
-export async function hasOldPaths(repository: Repository, maps: readonly ForgetMap[], tip: Oid, examined: Oid | null): Promise<boolean> {
+export async function hasOldPaths(
+	repository: Repository,
+	maps: readonly ForgetMap[],
+	tip: Oid,
+	cleanFor: (map: ForgetMap) => Oid | null,
+): Promise<boolean> {
 	const store = openMergeStore(repository);
 	let refs: readonly Oid[] | null = null;
-	for (const { id, paths } of maps) {
+	for (const map of maps) {
+		const { id, paths } = map;
 		const old = paths.flatMap(({ blobs }) => blobs);
 		if ((await presentAmong(repository, old)).size === 0) continue;
 		const added = await commitOfMap(store, id, tip);
 		if (added === null) continue;
 		refs ??= await refTips(repository);
+		const examined = cleanFor(map);
 		const since = [...refs, tip, `^${added}`, ...(examined === null ? [] : [`^${examined}`])];
 		const touching = await list(
 			store,
