@@ -67,6 +67,8 @@ export interface CycleMemory {
 	indexChecked: boolean;
 	/** The remote's tip at the end of the last success. */
 	synced: string | null;
+	/** HEAD as this process left it or last saw it. */
+	knownHead: string | null;
 	/** The remote-tracking ref at the start of the cycle. A fetch may move it beside the scan, also to a history that was replaced. */
 	tipAtStart: string | null;
 	/** The last cycle that learned the remote's tip found that it had moved. */

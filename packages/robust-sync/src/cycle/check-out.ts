@@ -4,6 +4,7 @@ import { releaseApproved } from "../checkout/guard.ts";
 import { type CycleContext, integrateContext } from "../context/cycle-context.ts";
 import { syncedBranch } from "../remote/upstream.ts";
 import { refreshIndex } from "../snapshot/follow-head.ts";
+import { followOwnHead } from "../snapshot/own-tracked.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 
 import { momentMs, snapshotAgain } from "./commit.ts";
@@ -22,6 +23,7 @@ export async function checkOut(context: CycleContext, plan: Plan, progress: Prog
 	// Awaited after the checkout: no work of a cycle may continue after its failure.
 	counting?.catch(() => undefined);
 	const integration = await carryOutPlan(integrateContext(context), ref, plan);
+	followOwnHead(context, plan.from, plan.to);
 	const { secrets, publishable } = context.memory;
 	// The incoming commits are published, and the other side of the merge was searched.
 	if (secrets.checked === plan.from && publishable === plan.from) secrets.checked = plan.to;

@@ -14,7 +14,7 @@ import { listUnpublished, pathsOf } from "../secrets/unpublished.ts";
 import { isPlain } from "../snapshot/commit-files.ts";
 import { recordBaseline, refreshIndex } from "../snapshot/follow-head.ts";
 import { waitUntilQuiet } from "../snapshot/hot-files.ts";
-import { withoutOwnFiles } from "../snapshot/own-tracked.ts";
+import { followOwnHead, withoutOwnFiles } from "../snapshot/own-tracked.ts";
 import { type Snapshot, takeSnapshot } from "../snapshot/snapshot.ts";
 import { noteIntegration, type Progress } from "./progress.ts";
 import { refuseOpenOperation } from "./recover.ts";
@@ -49,6 +49,7 @@ export async function snapshotInto(
 	const unpublished = await listUnpublished(context, taken);
 	const touched = unpublished.isAll ? pathsOf(unpublished.commits) : null;
 	const snapshot = await withoutSecrets(context, await withoutOwnFiles(context, taken, touched), unpublished);
+	followOwnHead(context, found.status.head, snapshot.head);
 	progress.snapshot = snapshot;
 	// Read first, so that the next snapshot of this cycle sees what a person commits or stages from here on.
 	await recordBaseline(context);

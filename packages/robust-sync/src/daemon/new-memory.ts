@@ -20,6 +20,7 @@ export function newMemory(paths: WorkspacePaths, deferHot: boolean, clock: Monot
 		damaged: false,
 		indexChecked: false,
 		synced: null,
+		knownHead: null,
 		tipAtStart: null,
 		hasMoved: false,
 		announced: new Set(),

@@ -93,6 +93,7 @@ function forgetMemory({ memory }: CycleContext, commits: ReadonlyMap<Oid, Oid>):
 	memory.secrets.clean.clear();
 	const now = (oid: Oid | null) => (oid === null ? null : (commits.get(oid) ?? oid));
 	memory.synced = now(memory.synced);
+	memory.knownHead = now(memory.knownHead);
 	memory.tipAtStart = now(memory.tipAtStart);
 	memory.steps = null;
 	memory.search = null;

@@ -38,6 +38,55 @@ test("other HEAD: it has attributes of a directory → later files are stored by
 	expect(scratch.git("w", "status", "--porcelain", "notes")).toBe("");
 });
 
+/** Runs cycles. @returns how often each noticed another program's HEAD */
+async function countNotices(cycles: readonly (() => Promise<unknown> | unknown)[]): Promise<number[]> {
+	const { changes } = context.memory;
+	const notice = changes.noticeOthers.bind(changes);
+	let notices = 0;
+	changes.noticeOthers = () => {
+		notices++;
+		notice();
+	};
+	const counts = [];
+	for (const change of cycles) {
+		notices = 0;
+		await change();
+		await runCycle(context).catch((error: unknown) => expect(error).toMatchObject({ code: "REMOTE_UNREACHABLE" }));
+		counts.push(notices);
+	}
+	return counts;
+}
+
+test("other HEAD: the hub is away → only a foreign commit is noticed, once", async () => {
+	await commitWithoutAttributes();
+	fs.renameSync(scratch.path("hub.git"), scratch.path("away.git"));
+	const write = (name: string) => () => scratch.write(`w/${name}`, `${name}\n`);
+	const commit = () => {
+		write("theirs.txt")();
+		scratch.commitAll("w");
+	};
+	expect(await countNotices([write("a.txt"), () => undefined, write("b.txt"), commit, write("c.txt"), () => undefined])).toEqual([
+		0, 0, 0, 1, 0, 0,
+	]);
+});
+
+test("other HEAD: a loss is held, and a peer pushes → nothing is noticed", async () => {
+	for (let index = 0; index < 80; index++) scratch.write(`w/${index}.md`, `${index}\n`);
+	await runCycle(context);
+	const remove = () => {
+		for (let index = 0; index < 60; index++) fs.rmSync(scratch.path(`w/${index}.md`));
+	};
+	scratch.git(".", "clone", "-q", "hub.git", "peer");
+	const push = () => {
+		scratch.write("peer/theirs.txt", "theirs\n");
+		scratch.commitAll("peer");
+		scratch.git("peer", "push", "-q");
+	};
+	expect(await countNotices([remove, () => undefined, push, () => undefined])).toEqual([0, 0, 0, 0]);
+	expect(scratch.read("w/theirs.txt")).toBe("theirs\n");
+	expect(scratch.git("hub.git", "ls-tree", "--name-only", "main")).toContain("59.md");
+});
+
 test("info/attributes: made between two cycles → later files are stored by them", async () => {
 	await commitWithoutAttributes();
 	scratch.write("w/.git/info/attributes", "*.txt text eol=crlf\n");

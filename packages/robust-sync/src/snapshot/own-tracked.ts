@@ -49,14 +49,21 @@ async function cameWithClone({ repository, config, memory }: CycleContext, names
 }
 
 /**
- * If HEAD is not the commit of the last success, another program may have moved it. Files of ours, attributes and losses are then looked for again.
- * @param head undefined: unreadable
+ * If HEAD is not where this process left it or last saw it, another program has moved it. Files of ours, attributes and losses are then
+ * looked for again.
+ * @param head null: unborn, or unreadable
  */
-export function noticeOtherHead({ repository, memory }: CycleContext, head: Oid | null | undefined): void {
-	if (head === memory.synced) return;
+export function noticeOtherHead({ repository, memory }: CycleContext, head: Oid | null): void {
+	if (head === memory.knownHead) return;
+	memory.knownHead = head;
 	memory.ownTrackedChecked = false;
 	memory.changes.noticeOthers();
 	forgetAttributes(repository, null);
+}
+
+/** Records that this process moved HEAD. If it was not at `from`, another program had moved it before, which is noticed later. */
+export function followOwnHead({ memory }: CycleContext, from: Oid | null, to: Oid | null): void {
+	if (memory.knownHead === from) memory.knownHead = to;
 }
 
 /**
@@ -66,7 +73,7 @@ export function noticeOtherHead({ repository, memory }: CycleContext, head: Oid 
 export async function setAsideTrackedState(context: CycleContext): Promise<void> {
 	const { repository, paths, memory, log, now } = context;
 	// An index or a HEAD that cannot be read is recovered first.
-	noticeOtherHead(context, (await readHead(repository).catch(() => null))?.oid);
+	noticeOtherHead(context, (await readHead(repository).catch(() => null))?.oid ?? null);
 	if (memory.ownTrackedChecked) return;
 	const names = (await trackedOwnFiles(repository).catch(() => [])).filter((name) => isReadAsState(name));
 	if (names.length === 0) return;
@@ -81,14 +88,17 @@ export async function setAsideTrackedState(context: CycleContext): Promise<void>
  */
 export async function untrackOwnFiles({ repository, memory, lock, log }: CycleContext): Promise<boolean> {
 	if (memory.ownTrackedChecked) return false;
-	memory.ownTrackedChecked = true;
 	const names = await trackedOwnFiles(repository);
+	if (names.length > 0) {
+		lock.assertHeld();
+		await writeIndexEntries(
+			repository,
+			names.map((name) => ({ path: name, entry: null })),
+		);
+	}
+	// After a failure the next cycle tries again.
+	memory.ownTrackedChecked = true;
 	if (names.length === 0) return false;
-	lock.assertHeld();
-	await writeIndexEntries(
-		repository,
-		names.map((name) => ({ path: name, entry: null })),
-	);
 	memory.dirty.invalidate();
 	memory.ownTracked = [...new Set([...memory.ownTracked, ...names.filter((name) => !isMadeByUs(name)).map(displayPath)])];
 	const shown = names.slice(0, 3).map((name) => JSON.stringify(displayPath(name)));

@@ -55,7 +55,7 @@ export async function findCandidates(context: CycleContext): Promise<Candidates>
 		memory.bareLinks = bareLinks;
 	}
 	let status = first;
-	if (memory.synced !== null) noticeOtherHead(context, status.head);
+	noticeOtherHead(context, status.head);
 	const nested = new Set<GitPath>();
 	if (bareLinks.length > 0) {
 		// Another tool's `git add` committed a link in place of the files.
