@@ -58,7 +58,7 @@ const barePart = /(?:(?:Bearer|Basic|Token)\s)?(?:base64:)?(?<value>[^\s"'`\\,;<
 /** The rest of a line: a value of symbols that end one elsewhere. */
 const linePart = /[^\s"'`]{12,200}(?=\r?\n|$)/y;
 /** The text before a name that has a line for itself. */
-const lineHead = /(?:^|\n)[ \t]{0,8}(?:export[ \t]{1,3})?[A-Za-z0-9_.-]{0,48}$/;
+const lineHead = /^[ \t]{0,8}(?:export[ \t]{1,3})?[A-Za-z0-9_.-]{0,48}$/;
 
 /** A password for one application of a Google account. */
 const appPassword = new RegExp(`(?:${quote})?(?<value>[a-z]{4} [a-z]{4} [a-z]{4} [a-z]{4})(?![A-Za-z ])`, "y");
@@ -160,9 +160,15 @@ function appPasswordAt(text: string, { kind }: SecretName, at: number): Assigned
 	return words !== null && randomBits(words.value.replaceAll(" ", "")) >= 8 ? words : null;
 }
 
+/** The text between the start of a line, but at most some characters, and an offset in it. */
+function lineBefore(text: string, offset: number, most: number): string {
+	const before = text.slice(Math.max(0, offset - most), offset);
+	return before.slice(before.lastIndexOf("\n") + 1);
+}
+
 /** A line of nothing but a name and its value, which may have brackets and other symbols in it. */
 function lineAt(text: string, offset: number, at: number): Assigned | null {
-	if (!lineHead.test(text.slice(Math.max(0, offset - 72), offset))) return null;
+	if (!lineHead.test(lineBefore(text, offset, 72))) return null;
 	const line = partAt(linePart, text, at);
 	return line !== null && looksDrawn(line.value, 28) ? line : null;
 }
@@ -170,14 +176,14 @@ function lineAt(text: string, offset: number, at: number): Assigned | null {
 /** The longest name that is taken for one there. */
 const longestTitle = 32;
 /** A name alone in a line, as in a note or a console, and before it: a sign of a list, other words. */
-const titleHead = /(?:^|\n)[ \t#*>-]{0,8}(?:[A-Za-z0-9_.-]{1,24} ){0,4}[A-Za-z0-9_.-]{0,48}$/;
+const titleHead = /^[ \t#*>-]{0,8}(?:[A-Za-z0-9_.-]{1,24} ){0,4}[A-Za-z0-9_.-]{0,48}$/;
 const nextLine = /[*_]{0,2}[ \t]{0,4}\r?\n(?:[ \t]{0,4}\r?\n)?[ \t>]{0,8}`{0,1}(?<value>[^\s`"']{12,200})`?(?=[ \t]{0,4}(?:\r?\n|$))/y;
 
 /** The line after a name that is alone in its line. */
 function belowAt(text: string, offset: number, { end, text: name }: SecretName): Assigned | null {
 	// Wrapped base64 has every word at some line end.
 	if (name.length > longestTitle || looksDrawn(name, 10)) return null;
-	if (!titleHead.test(text.slice(Math.max(0, offset - 160), offset))) return null;
+	if (!titleHead.test(lineBefore(text, offset, 160))) return null;
 	const below = partAt(nextLine, text, end);
 	return below !== null && looksDrawn(below.value, 28) ? below : null;
 }

@@ -1,9 +1,10 @@
-import { describe, expect, test } from "@jest/globals";
+import { describe, expect, jest, test } from "@jest/globals";
 import { SecretFinder, slowRule } from "./finder.ts";
 import { keyTextRules } from "./key-texts.ts";
 import { placedRules } from "./placed.ts";
 import type { NamedRule, Rule } from "./rule.ts";
 import { rules } from "./rules.ts";
+import { listRules } from "./tables.ts";
 
 const bytes = 100_000;
 /** Characters that one rule may read for each character of a content. */
@@ -42,7 +43,38 @@ function stepsOf(rule: Rule | NamedRule, text: string): number {
 	return Math.round(sum / text.length);
 }
 
+/** How often a search tries a pattern. A text with findings costs no more either: a search ends with a thousand. */
+function triesIn(text: string): number {
+	const exec = jest.spyOn(RegExp.prototype, "exec");
+	try {
+		const found = new SecretFinder([], 60_000).matches(Buffer.from(text));
+		return found.length > 0 ? 0 : exec.mock.calls.length;
+	} finally {
+		exec.mockRestore();
+	}
+}
+
 describe("search", () => {
+	test("finder: the beginning of a secret again and again → no more tries in more of it", () => {
+		const all = [...rules, ...placedRules, ...keyTextRules, ...listRules];
+		const some = all.filter((_, index) => index % 4 === 0).map(({ literals: [first = ""] }) => first);
+		const texts = new Set([...heads, ...some, "token: left\n", "api_key: ", '"token": "a", ']);
+		const tries = [...texts].map((text) => {
+			const count = (size: number) => triesIn(text.repeat(Math.ceil(size / text.length)).slice(0, size));
+			return { text, few: count(16_384), many: count(49_152) };
+		});
+		expect(tries.filter(({ few, many }) => many > 1.2 * few + 400)).toEqual([]);
+	});
+
+	test("finder: a secret behind a long repetition, and within it → found", () => {
+		const value = "q7Zk2wLx9VbT4mRd";
+		for (const head of ["password=\n", "token: left\n", "eyJ", "sk-", "api_key = none, "]) {
+			const repetition = head.repeat(2_000);
+			const content = `${repetition}\npassword = "${value}"\n${repetition}`;
+			expect(new SecretFinder().matches(Buffer.from(content)).map((match) => match.value)).toEqual([value]);
+		}
+	});
+
 	test("rules: the beginning of a secret again and again → bounded steps", () => {
 		const all = [...rules, ...placedRules, ...keyTextRules];
 		const found = heads.flatMap((head) => all.map((rule) => ({ head, id: rule.id, steps: stepsOf(rule, repeated(head)) })));
@@ -73,7 +105,7 @@ describe("search", () => {
 	});
 
 	test("finder: no CPU time left within an unescaped text → its search ends", () => {
-		const content = Buffer.from("\\u0070assword\\u003d ".repeat(40_000));
+		const content = Buffer.from(Array.from({ length: 40_000 }, (_, index) => `\\u0070assword\\u003d ${index} `).join(""));
 		const cpuOf = (mostMs: number) => {
 			const start = process.cpuUsage();
 			const found = new SecretFinder([], mostMs).matches(content).map(({ rule }) => rule);

@@ -22,6 +22,7 @@ import { hashRules } from "./password-hashes.ts";
 import { placedRules } from "./placed.ts";
 import { isPublished } from "./published.ts";
 import { entropy, isPlaceholder } from "./randomness.ts";
+import { Repetition } from "./repetition.ts";
 import { bodyOf, type ListRule, type NamedRule, type Rule } from "./rule.ts";
 import { rules } from "./rules.ts";
 import { type Excerpt, excerptsAround, secretlintLiterals } from "./secretlint-literals.ts";
@@ -242,8 +243,10 @@ export class SecretFinder {
 			if (skipping.skips?.(match)) skipping.skipped.push(places === null ? { ...match, start: 0, end: 0 } : match);
 			else found.push(match);
 		};
+		const repetition = new Repetition(text);
 		const meet = (match: Match | null) => {
 			if (match === null) return;
+			repetition.noteMatch(match.end);
 			// Several literals of one secret: the first one reports it.
 			const isNew = match.start >= overTo || !met.some(({ start, end }) => match.start < end && start < match.end);
 			if (!isNew || isPublished(match.value)) return;
@@ -258,7 +261,8 @@ export class SecretFinder {
 				const own = this.#own[literal - ownFrom]!;
 				const match = { rule: own.rule, value: own.value, start: offset, end: offset + own.text.length };
 				take(match);
-			} else if (literal >= lineEndsFrom) places?.lineEnds.push(offset + lineEndLiterals[literal - lineEndsFrom]!.text.length - 1);
+			} else if (repetition.isCopy(offset)) return isOver();
+			else if (literal >= lineEndsFrom) places?.lineEnds.push(offset + lineEndLiterals[literal - lineEndsFrom]!.text.length - 1);
 			else if (literal >= secretlintFrom) places?.secretlint.push(offset);
 			else if (literal >= escapesFrom) places?.escapes.push(offset);
 			else if (literal >= ruleCount) {

@@ -36,23 +36,32 @@ function countsInTurn(text: string): number {
 	return count;
 }
 
+/** Characters of a text that show whether it is a pattern. */
+const enoughForPattern = 400;
+
 /** Whether a text is repetition or counting: no key generator makes that. */
-export function isPatterned(text: string): boolean {
+export function isPatterned(whole: string): boolean {
+	const text = whole.slice(0, enoughForPattern);
 	if (new Set(text).size < Math.min(6, text.length / 2)) return true;
 	if (text.length >= 8 && predictable(text) >= text.length * 0.55) return true;
 	// Two interleaved sequences: 1A2B3C4D.
 	if (text.length >= 8 && countsInTurn(text) >= (text.length - 2) * 0.8) return true;
-	// At least two parts between hyphens are sequences: 1234-abcd.
-	const parts = text.toLowerCase().split("-");
-	if (parts.filter((part) => part.length >= 4 && sequences.some((sequence) => sequence.includes(part))).length >= 2) return true;
 	const lower = text.toLowerCase();
-	for (let period = 1; period <= lower.length / 2 && period <= 16; period++) {
-		let same = 0;
-		for (let at = period; at < lower.length; at++) if (lower[at] === lower[at - period]) same++;
-		if (same >= (lower.length - period) * 0.9) return true;
-	}
+	// At least two parts between hyphens are sequences: 1234-abcd.
+	const isSequence = (part: string) => sequences.some((sequence) => sequence.includes(part));
+	if (lower.includes("-") && lower.split("-").filter((part) => part.length >= 4 && isSequence(part)).length >= 2) return true;
+	for (let period = 1; period <= lower.length / 2 && period <= 16; period++) if (repeats(lower, period)) return true;
 	const alphanumeric = lower.replaceAll(/[^a-z0-9]/g, "");
-	return alphanumeric.length >= 6 && sequences.some((sequence) => sequence.includes(alphanumeric));
+	return alphanumeric.length >= 6 && isSequence(alphanumeric);
+}
+
+/** Whether nine in ten characters of a text equal the one a period before. */
+function repeats(text: string, period: number): boolean {
+	const mostOthers = (text.length - period) * 0.1;
+	let others = 0;
+	for (let at = period; at < text.length; at++)
+		if (text.charCodeAt(at) !== text.charCodeAt(at - period) && ++others > mostOthers) return false;
+	return true;
 }
 
 const longPlaceholder =
@@ -92,6 +101,10 @@ const certainExample =
 	/p(?:[a4@]|%40)[s5$]{2}\W{0,6}w[o0]rd|x{5}|\*{3}|\.{3}|\u2026|example|placehold|change[-_]?me|redact|dummy|lorem|ipsum|your[-_ ]|very[-_]?long|1234567|abcdef|qwerty|foobar/i;
 const exampleWords =
 	/insert|replace|change|sample|real|your|todo|fixme|test|fake|mock|demo|passw(?:or)?d?|secret|token|hunter|letmein|default|admin|root|user|guest|public|hello|world|undefined|null|none|login|access|private|client|server|super|some|this|valid|api[-_]?key|(?<![A-Za-z])(?:my|foo|bar|baz|key|abc|the)(?![A-Za-z])/gi;
+
+const anyExampleWord = new RegExp(exampleWords.source, "i");
+/** Whether {@link withoutExampleWords} would change it. */
+export const hasExampleWord = (value: string): boolean => anyExampleWord.test(value);
 
 /** Whether a text in lower case was typed at random: most of its letters are on the home row. */
 export function isMashed(text: string): boolean {

@@ -3,6 +3,7 @@ import { countOf } from "./randomness.ts";
 // Where a token may begin: not within a word, nor within base64.
 
 const letterOrDigit = /[A-Za-z0-9]/;
+const wrappedLength = 60;
 /** A line of wrapped base64, such as an image in a message or notebook: no token starts in the next line. */
 const wrappedLine = /[A-Za-z0-9+/]{60}(?:\r?\n|\\{1,3}n)$/;
 const base64End = /(?:[A-Za-z0-9+/]|\\{1,3}n|\r?\n){40}$/;
@@ -29,7 +30,7 @@ function mayEndEscape(text: string, at: number): boolean {
 export function isStart(text: string, at: number, notAfter: RegExp = letterOrDigit): boolean {
 	if (at === 0) return true;
 	const isWrapped = () => isInBase64(text.slice(Math.max(0, at - 72), at), wrappedLine);
-	if (text[at - 1] === "\n") return !isWrapped();
+	if (text[at - 1] === "\n") return text.lastIndexOf("\n", at - 2) >= at - wrappedLength || !isWrapped();
 	if (!notAfter.test(text[at - 1]!)) return !/[+/]/.test(text[at - 1]!) || !isInBase64(text.slice(Math.max(0, at - 48), at), base64End);
 	if (!mayEndEscape(text, at) || isWrapped()) return false;
 	const before = text.slice(Math.max(0, at - 20), at);

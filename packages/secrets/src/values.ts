@@ -1,5 +1,15 @@
 import { randomBits } from "./likelihood.ts";
-import { base64Text, countOf, entropy, isExampleValue, isIdentifier, isMashed, isPatterned, withoutExampleWords } from "./randomness.ts";
+import {
+	base64Text,
+	countOf,
+	entropy,
+	hasExampleWord,
+	isExampleValue,
+	isIdentifier,
+	isMashed,
+	isPatterned,
+	withoutExampleWords,
+} from "./randomness.ts";
 
 const hexadecimal = /^(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)$/;
 /** Public by its form: a key of SSH, a public key or certificate, a template, an expression, a fingerprint. */
@@ -26,6 +36,8 @@ function deobfuscated(value: string): string | null {
 	return codes === undefined ? null : String.fromCharCode(...codes.map((code) => code & 0xff));
 }
 
+/** Shorter values have no {@link hexadecimalRun}. */
+const shortestRun = 32;
 const hexadecimalRun = /[0-9a-f]{32,}|[0-9A-F]{32,}/;
 
 /** The bits of a long hexadecimal run. Sources have pairs of digits as well, so pairs alone do not show that it is random. */
@@ -35,12 +47,16 @@ function hexadecimalBits(value: string): number {
 	return digits >= 10 && run.length - digits >= 6 && entropy(run) > 3 ? run.length : 0;
 }
 
+/** Whether too few bits are in a short value, and no other text in it counts: this rejects most values at little cost. */
+const isCertainlyWritten = (value: string, need: number): boolean =>
+	value.length < shortestRun && randomBits(value) < need && !value.startsWith("OBF:") && !hasExampleWord(value) && base64Text(value) === "";
+
 /**
  * Whether a value that its name or place marks as a secret looks drawn at random.
  * @param need bits by which it must be likelier to be random than to be written by people (likelihood.ts)
  */
 export function looksDrawn(value: string, need: number): boolean {
-	if (value.length < 8 || /[^\x21-\x7e]/.test(value)) return false;
+	if (value.length < 8 || /[^\x21-\x7e]/.test(value) || isCertainlyWritten(value, need)) return false;
 	if (isIdentifier(value) || isPatterned(value) || publicForm.test(value) || characterSet.test(value)) return false;
 	if (constants.test(value) || countOf(value, /[A-Za-z0-9]/g) < 0.4 * value.length) return false;
 	if (colonPairs.test(value) || (value.length < 24 && !hexadecimal.test(value) && isMashed(value))) return false;
