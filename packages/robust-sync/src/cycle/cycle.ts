@@ -14,7 +14,7 @@ import { forgetSkipped } from "../forget/forget-state.ts";
 import { applyFetched, prefetchWithoutForgotten } from "../forget/forgotten-upstream.ts";
 import { waitingSkipped } from "../forget/waiting-files.ts";
 import { collectOutbox, confirmDelivered, markCommitted } from "../outbox/outbox.ts";
-import { refusedFiles, refusedSkipped } from "../remote/refused-files.ts";
+import { refusedFiles, refusedSkipped } from "../remote/refused-list.ts";
 import { knownTip, nameUnbornBranch, requireRemote, syncedBranch } from "../remote/upstream.ts";
 import { publishedSecrets, secretSkipped } from "../secrets/notes.ts";
 import { excludeFromNowOn, excludeFromTheStart, keepExcluded } from "../snapshot/excluded.ts";

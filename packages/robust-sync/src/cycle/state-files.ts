@@ -21,7 +21,7 @@ import {
 import type { CycleContext } from "../context/cycle-context.ts";
 import { forgetStateSchema } from "../forget/forget-state.ts";
 import { outboxSchema } from "../outbox/outbox.ts";
-import { refusedSchema } from "../remote/refused-files.ts";
+import { refusedSchema } from "../remote/refused-list.ts";
 
 /** An invalid state file. */
 export interface InvalidState {

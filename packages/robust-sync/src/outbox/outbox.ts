@@ -19,7 +19,7 @@ import {
 } from "@robust-sync/workspace";
 import * as z from "zod/mini";
 import type { CycleContext } from "../context/cycle-context.ts";
-import { refusedFiles } from "../remote/refused-files.ts";
+import { refusedFiles } from "../remote/refused-list.ts";
 import { heldMessage } from "../secrets/texts.ts";
 
 const deliverySchema = z.object({

@@ -4,24 +4,18 @@ import {
 	type FileChange,
 	GitError,
 	type GitPath,
-	isGitPath,
 	type Oid,
 	openMergeStore,
 	type Repository,
 	readableVersions,
-	stampOf,
 	walkCommits,
 	writeCommit,
 } from "@robust-sync/git";
 import { isOwnPath, markedAsMade, nodesIn, withNodeTrailer } from "@robust-sync/resolve";
-import { writeAtomicSync } from "@robust-sync/system/atomic-write";
-import { diskFiles } from "@robust-sync/system/disk-files";
 import { faultPoint } from "@robust-sync/system/fault-points";
-import { readState, type SkippedFile, type WorkspacePaths } from "@robust-sync/workspace";
-import * as z from "zod/mini";
 import type { CycleContext } from "../context/cycle-context.ts";
-import { cleanRemoteMessage } from "../context/remote-message.ts";
-import { moveToRewritten } from "./rewritten-head.ts";
+import { type RefusedFile, refusedBefore, refusedFiles, rememberRefused } from "./refused-list.ts";
+import { RewrittenHead } from "./rewritten-head.ts";
 
 /** Longer unpublished histories, and more files, are left to a person. */
 const maxCommits = 500;
@@ -30,87 +24,6 @@ const maxFiles = 5_000;
 const maxAttempts = 24;
 /** If the first parts are all refused, a commit without any of the files shows whether a file is the cause at all. */
 const partsUntilProbe = 2;
-
-export const refusedSchema = z.object({
-	schema: z.literal(1),
-	files: z.array(
-		z.object({
-			path: z.custom<GitPath>((value) => isGitPath(value), "not a path of the workspace"),
-			/** Stamp of the file when the hub refused it (`stampOf`): after a change it is tried again. */
-			stamp: z.string(),
-			/** The hub's answer. */
-			words: z.string(),
-			/** Time of the refusal, milliseconds since 1970: after a day it is tried again, because the hub's rules may have changed. */
-			at: z.number(),
-			/** The number of times in a row that the hub could not store it, perhaps because of a full disk: it is tried again sooner. */
-			not_stored: z.optional(z.number()),
-		}),
-	),
-});
-type RefusedFile = z.infer<typeof refusedSchema>["files"][number];
-
-function readAll(paths: WorkspacePaths): readonly RefusedFile[] {
-	const read = readState(paths.refusedFiles, refusedSchema);
-	return read.kind === "ok" ? read.state.files : [];
-}
-
-const retryMs = 24 * 3_600_000;
-const firstRetryMs = 60_000;
-
-/** How long a file is left out, milliseconds. */
-function waitMs({ not_stored }: RefusedFile): number {
-	return not_stored === undefined ? retryMs : Math.min(retryMs, firstRetryMs * 2 ** Math.min(Math.max(0, not_stored - 1), 16));
-}
-
-/** The refused files that have not changed since. */
-export function refusedFiles({ paths, now }: Pick<CycleContext, "paths" | "now">): ReadonlyMap<GitPath, RefusedFile> {
-	const files = new Map<GitPath, RefusedFile>();
-	for (const file of readAll(paths)) {
-		const ageMs = now() - file.at;
-		if (ageMs >= 0 && ageMs < waitMs(file) && stampOf({ root: paths.root, files: diskFiles }, file.path) === file.stamp)
-			files.set(file.path, file);
-	}
-	return files;
-}
-
-/** They are reported as long as they wait. */
-export function refusedSkipped(context: CycleContext): SkippedFile[] {
-	return [...refusedFiles(context).values()].map(({ path, words }) => ({
-		path: displayPath(path),
-		reason: "refused-by-hub",
-		remedy: `change or remove the file, or allow it on the hub${words === "" ? "" : `, which says: ${words}`}`,
-	}));
-}
-
-/** The hub's refusals of the last day, even of files that changed since: known to be caused by the file. */
-function refusedBefore({ paths, now }: CycleContext): ReadonlyMap<GitPath, RefusedFile> {
-	const recent = readAll(paths).filter(({ at }) => Math.abs(now() - at) < 2 * retryMs);
-	return new Map(recent.map((file) => [file.path, file]));
-}
-
-function writeRefused({ paths }: CycleContext, files: Iterable<RefusedFile>): void {
-	writeAtomicSync(paths.refusedFiles, `${JSON.stringify({ schema: 1, files: [...files] })}\n`);
-}
-
-function remember(context: CycleContext, refused: ReadonlyMap<GitPath, GitError>): void {
-	const { paths, now } = context;
-	const files = new Map(refusedBefore(context));
-	for (const [path, { remoteMessage, notStored }] of refused) {
-		const words = (cleanRemoteMessage(remoteMessage) ?? "").split("\n").join(" / ").slice(0, 500);
-		const stamp = stampOf({ root: paths.root, files: diskFiles }, path) ?? "";
-		const times = (files.get(path)?.not_stored ?? 0) + 1;
-		files.set(path, { path, stamp, words, at: now(), ...(notStored ? { not_stored: times } : {}) });
-	}
-	writeRefused(context, files.values());
-}
-
-/** Everything committed is on the hub: only the waiting files were refused. */
-export function forgetPublished(context: CycleContext): void {
-	const all = readAll(context.paths);
-	if (all.length === 0) return;
-	const waiting = refusedFiles(context);
-	if (waiting.size < all.length) writeRefused(context, waiting.values());
-}
 
 /** Whether the remote refuses a push for some file or commit, as far as its answer shows. */
 export function isDeclined(error: unknown): error is GitError {
@@ -282,7 +195,8 @@ function groupsOf(search: RefusalSearch, untried: readonly GitPath[], before: Re
 /**
  * Finds by pushes of parts which unpublished files the hub refuses, publishes the rest, and rewrites the
  * unpublished commits without those files, which stay on disk and are reported. The old commits stay reachable here. Each part is a
- * push: it keeps the push interval, and the search continues in the next cycle.
+ * push: it keeps the push interval, and the search continues in the next cycle. HEAD contains a part before it is pushed: after a
+ * kill the published part is no second form of commits here.
  * @param head the refused commit; it contains `tip`
  * @param tip the remote's tip; null: it has no branch yet
  * @param push pushes a commit, if the remote is still at the expected one. @throws GitError
@@ -295,7 +209,15 @@ export async function publishWithoutRefused(
 	push: (commit: Oid, expected: Oid | null) => Promise<"pushed" | "race">,
 ): Promise<LeftOut> {
 	const { repository, memory, config } = context;
-	const outcome = (fields: Partial<LeftOut>): LeftOut => ({ head: null, tip, isRace: false, isWaiting: false, error: null, ...fields });
+	const rewritten = new RewrittenHead(context, head, "what the hub refuses");
+	const outcome = (fields: Partial<LeftOut>): LeftOut => ({
+		head: rewritten.at === head ? null : rewritten.at,
+		tip,
+		isRace: false,
+		isWaiting: false,
+		error: null,
+		...fields,
+	});
 	const unpublished = await readUnpublished(repository, tip, head);
 	if (unpublished === null) return outcome({ error: search.cause });
 	// A killed process may have found these files before it could leave them out.
@@ -305,6 +227,8 @@ export async function publishWithoutRefused(
 	if (knownHere.length + untried.length === 0) return outcome({ error: search.cause });
 	search.groups = groupsOf(search, untried, refusedBefore(context));
 	const { groups, refused } = search;
+	/** Files that are not on the remote yet. */
+	const rest = new Set(unpublished.files);
 	let at: Oid | null = tip;
 	let [isRace, isWaiting] = [false, false];
 	let error: unknown = null;
@@ -320,11 +244,16 @@ export async function publishWithoutRefused(
 			: await makeAgain(repository, unpublished, at, new Set(group), config.nodeName);
 		if (commit === null || commit === at) continue;
 		search.attempts++;
+		const others = new Set([...rest].filter((name) => !group.includes(name)));
+		await rewritten.moveTo((await makeAgain(repository, unpublished, commit, others, config.nodeName)) ?? commit);
+		faultPoint("refused-part");
 		try {
 			isRace = (await push(commit, at)) === "race";
 			if (!isRace) {
 				at = commit;
 				search.accepted++;
+				for (const name of group) rest.delete(name);
+				faultPoint("refused-part-pushed");
 			} else if (isProbe) error = search.cause;
 			else groups.unshift(group);
 		} catch (failure) {
@@ -341,38 +270,42 @@ export async function publishWithoutRefused(
 			else groups.unshift(...halves(group));
 		}
 	}
+	// After another failure than a refusal the last part may be on the remote: HEAD keeps it.
+	if (error !== null && error !== search.cause) return outcome({ tip: at, isWaiting, error });
 	const isForFiles = search.accepted > 0 || search.isProven || untried.length === 0;
-	if (!isForFiles) return outcome({ isRace: isRace && error === null, isWaiting, error });
-	if (at === tip && refused.size + knownHere.length === 0) return outcome({ isRace, isWaiting, error });
-	const newHead = await leaveOut(context, unpublished, at, { refused, knownHere, groups });
+	const isLeftOut = isForFiles && (at !== tip || refused.size + knownHere.length > 0);
+	if (!isLeftOut || !(await leaveOut(context, unpublished, rewritten, at, { refused, knownHere, groups }))) {
+		await rewritten.restore();
+		return outcome({ isRace: isRace && (isForFiles || error === null), isWaiting, error: isLeftOut ? search.cause : error });
+	}
 	refused.clear();
-	return outcome({ head: newHead, tip: at, isRace, isWaiting, error: newHead === null ? search.cause : error });
+	return outcome({ tip: at, isRace, isWaiting, error });
 }
 
 /**
  * Moves HEAD and index to the commits rewritten on `at`; untried changes stay unpublished.
- * @returns the new HEAD; null: nothing is left, and the remote has no branch for HEAD to return to
+ * @returns false: nothing is left, and the remote has no branch for HEAD to return to
  */
 async function leaveOut(
 	context: CycleContext,
 	unpublished: Unpublished,
+	rewritten: RewrittenHead,
 	at: Oid | null,
 	found: {
 		readonly refused: ReadonlyMap<GitPath, GitError>;
 		readonly knownHere: readonly GitPath[];
 		readonly groups: readonly GitPath[][];
 	},
-): Promise<Oid | null> {
+): Promise<boolean> {
 	const { repository, config, log } = context;
 	const { head } = unpublished;
 	const newHead = await makeAgain(repository, unpublished, at, new Set(found.groups.flat()), config.nodeName);
-	if (newHead === null) return null;
+	if (newHead === null) return false;
 	const names = [...found.refused.keys(), ...found.knownHere];
-	const whenKept = () => {
-		remember(context, found.refused);
+	await rewritten.moveTo(newHead, names, () => {
+		rememberRefused(context, found.refused);
 		faultPoint("refused-kept");
-	};
-	await moveToRewritten(context, head, newHead, { content: "what the hub refuses", names, whenKept });
+	});
 	const shown = names.slice(0, 5).map((name) => JSON.stringify(displayPath(name)));
 	const commits = `${newHead.slice(0, 12)} instead of ${head.slice(0, 12)}, which is kept for 30 days`;
 	if (shown.length === 0) log.info(`unpublished commits were rewritten in parts, because the hub refused the whole (${commits})`);
@@ -380,5 +313,5 @@ async function leaveOut(
 		log.warn(
 			`the hub refuses ${shown.join(", ")}${names.length > shown.length ? ", …" : ""}: unpublished commits were rewritten without ${names.length === 1 ? "it" : "them"} (${commits})`,
 		);
-	return newHead;
+	return true;
 }

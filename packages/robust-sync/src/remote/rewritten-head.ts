@@ -1,4 +1,4 @@
-import { type GitPath, type Oid, readHead, readTreeFiles, updateRef, writeIndexEntries } from "@robust-sync/git";
+import { deleteRef, type GitPath, type Oid, readHead, readTreeFiles, updateRef, writeIndexEntries } from "@robust-sync/git";
 import { compactTimestamp } from "@robust-sync/system/timestamps";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { syncedBranch } from "./upstream.ts";
@@ -7,30 +7,64 @@ import { syncedBranch } from "./upstream.ts";
 export const replacedRefs = "refs/robust-sync/refused/";
 const keptMs = 30 * 24 * 3_600_000;
 
-/**
- * Moves the branch from unpublished commits to their rewritten form. The replaced ones stay reachable for 30 days.
- * @param content what the new commits leave out, in words
- * @param names the paths whose index entries follow
- * @param whenKept called before the branch moves
- * @throws GitError, LockLostError
- */
-export async function moveToRewritten(
-	context: CycleContext,
-	head: Oid,
-	newHead: Oid,
-	{ content, names, whenKept }: { readonly content: string; readonly names: readonly GitPath[]; readonly whenKept: () => void },
-): Promise<void> {
-	const { repository, memory, lock, now } = context;
-	lock.assertHeld();
-	await updateRef(repository, `${replacedRefs}${compactTimestamp(now())}`, head, null, `robust-sync: keep ${content}`);
-	whenKept();
-	await updateRef(repository, `refs/heads/${syncedBranch(context)}`, newHead, head, `robust-sync: leave out ${content}`);
-	memory.dirty.invalidate();
-	const entries = await readTreeFiles(repository, newHead, names);
-	await writeIndexEntries(
-		repository,
-		names.map((name) => ({ path: name, entry: entries.get(name) ?? null })),
-	);
+/** The branch while its unpublished commits are rewritten. The replaced ones stay reachable for 30 days. */
+export class RewrittenHead {
+	#at: Oid;
+	#kept: string | null = null;
+	readonly #context: CycleContext;
+	readonly #original: Oid;
+	readonly #content: string;
+
+	/** @param head the commit that the branch is at @param content what the new commits leave out, in words */
+	constructor(context: CycleContext, head: Oid, content: string) {
+		this.#context = context;
+		this.#at = head;
+		this.#original = head;
+		this.#content = content;
+	}
+
+	/** The commit that the branch is at. */
+	get at(): Oid {
+		return this.#at;
+	}
+
+	/**
+	 * Moves the branch. If the tree differs, the index entries of some paths follow.
+	 * @param whenKept called when the replaced commits have a name, before the branch moves
+	 * @throws GitError, also if the branch was moved meanwhile; LockLostError
+	 */
+	async moveTo(newHead: Oid, names: readonly GitPath[] = [], whenKept: () => void = () => {}): Promise<void> {
+		const { repository, memory, lock, now } = this.#context;
+		lock.assertHeld();
+		if (this.#kept === null) {
+			this.#kept = `${replacedRefs}${compactTimestamp(now())}`;
+			await updateRef(repository, this.#kept, this.#original, null, `robust-sync: keep ${this.#content}`);
+		}
+		whenKept();
+		await this.#set(newHead);
+		memory.dirty.invalidate();
+		if (names.length === 0) return;
+		const entries = await readTreeFiles(repository, newHead, names);
+		await writeIndexEntries(
+			repository,
+			names.map((name) => ({ path: name, entry: entries.get(name) ?? null })),
+		);
+	}
+
+	/** Moves the branch back to the original commits, which have the same tree: nothing of the rewritten ones was published. */
+	async restore(): Promise<void> {
+		if (this.#at === this.#original || this.#kept === null) return;
+		this.#context.lock.assertHeld();
+		await this.#set(this.#original);
+		await deleteRef(this.#context.repository, this.#kept, this.#original);
+		this.#kept = null;
+	}
+
+	async #set(commit: Oid): Promise<void> {
+		const ref = `refs/heads/${syncedBranch(this.#context)}`;
+		if (commit !== this.#at) await updateRef(this.#context.repository, ref, commit, this.#at, `robust-sync: leave out ${this.#content}`);
+		this.#at = commit;
+	}
 }
 
 /** Removes names of replaced commits after 30 days, and at once where HEAD contains the commit: it is not replaced then. @throws GitError */

@@ -18,7 +18,7 @@ import { faultPoint } from "@robust-sync/system/fault-points";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { remadeSnapshot } from "../context/remade-snapshot.ts";
 import { SyncError } from "../context/sync-error.ts";
-import { moveToRewritten } from "../remote/rewritten-head.ts";
+import { RewrittenHead } from "../remote/rewritten-head.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import { cleanKey } from "./memory.ts";
 import { cleanTexts } from "./messages.ts";
@@ -156,7 +156,7 @@ export async function withoutSecrets(context: CycleContext, snapshot: Snapshot, 
 		texts,
 	);
 	const newHead = replaced.get(head) ?? head;
-	await moveToRewritten(context, head, newHead, { content: "what holds a secret", names, whenKept: () => faultPoint("secret-kept") });
+	await new RewrittenHead(context, head, "what holds a secret").moveTo(newHead, names, () => faultPoint("secret-kept"));
 	const entries = await readTreeFiles(repository, newHead, names);
 	for (const [name, { finding, shown }] of findings) {
 		const stamp = stampOf(repository, name);

@@ -1,7 +1,7 @@
 import type { GitPath, Oid } from "@robust-sync/git";
 import { withoutHeld } from "../checkout/held.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
-import { refusedFiles } from "../remote/refused-files.ts";
+import { refusedFiles } from "../remote/refused-list.ts";
 import { changesOf, isPlain, lookUp } from "./commit-files.ts";
 import { maxDirtyPaths } from "./dirty-set.ts";
 import { withoutExcluded } from "./excluded.ts";

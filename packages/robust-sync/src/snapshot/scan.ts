@@ -18,7 +18,7 @@ import { neverCommitted, type SkippedFile } from "@robust-sync/workspace";
 import { type HeldView, mountsNow, viewHeld } from "../checkout/held.ts";
 import { findSpecialFiles, isDatabase, isStillSpecial, liveDatabaseOf, reasonToSkip, skippedFile } from "../checkout/skipped-files.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
-import { refusedFiles } from "../remote/refused-files.ts";
+import { refusedFiles } from "../remote/refused-list.ts";
 import { findBareLinks, openNestedRepositories } from "./nested-repositories.ts";
 import { noticeOtherHead } from "./own-tracked.ts";
 
