@@ -25,3 +25,10 @@ test.each([
 	const notifications = [alert("sync", 120_000), alert("sync", 230_000), alert("sync", 240_000, false)];
 	expect(checkAlerts(notifications, [outage], [outage], ["helios"], restMs).map(({ what }) => what)).toEqual(problems);
 });
+
+test("chaos alerts: a rewritten history is read after another outage → no problem", () => {
+	const rewritten = { kind: "rewritten", node: null, from: 20_000, to: 20_000 } as const;
+	const reports = (incidents: Parameters<typeof checkAlerts>[1]) =>
+		checkAlerts([alert("sync:history", 170_000)], incidents, [], ["helios"]).length;
+	expect([reports([rewritten, outage]), reports([outage]), reports([rewritten])]).toEqual([0, 1, 1]);
+});

@@ -103,7 +103,9 @@ export function checkAlerts(
 	for (const { at, node, id, firing, summary } of notifications) {
 		if (!firing) continue;
 		const kinds = reasons.find((reason) => reason.id.test(id))?.kinds ?? [];
-		if (!incidents.some((incident) => kinds.includes(incident.kind) && incident.from <= at && at <= incident.to + slackMs))
+		// A node learns of a rewritten history in its next cycle, which may wait until the last trouble is over.
+		const until = ({ kind, to }: Incident) => (kind === "rewritten" ? Math.max(...incidents.map((incident) => incident.to)) : to) + slackMs;
+		if (!incidents.some((incident) => kinds.includes(incident.kind) && incident.from <= at && at <= until(incident)))
 			problems.push({ what: `alert without a reason: ${node} ${id}: ${summary}` });
 	}
 	// Its third start within ten minutes is a crash loop to any monitor, and an alert for as long.
