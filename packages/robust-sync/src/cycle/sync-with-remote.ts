@@ -96,7 +96,8 @@ export async function syncWithRemote(
 		const found = await publishWithoutRefused(context, search, from, tip, (commit, expected) =>
 			publishPart(search.cause, commit, expected),
 		);
-		if (found.tip !== null && found.tip !== tip) progress.pushed += await countCommits(repository, tip, found.tip);
+		const hasMoved = found.tip !== tip;
+		if (found.tip !== null && hasMoved) progress.pushed += await countCommits(repository, tip, found.tip);
 		tip = found.tip;
 		if (found.head !== null) latest = { ...latest, head: found.head };
 		if (!found.isWaiting) {
@@ -105,7 +106,7 @@ export async function syncWithRemote(
 			hasSearched = true;
 		}
 		if (found.error !== null) throw found.error;
-		if (found.isWaiting && found.head === null) throw search.cause;
+		if (found.isWaiting && found.head === null && !hasMoved) throw search.cause;
 		return "race";
 	};
 	/** @returns "race": the next round reads the remote's tip again */

@@ -250,3 +250,20 @@ test("push protection: another node pushed meanwhile → merged, published histo
 	expect(scratch.git("hub.git", "log", "--format=%H")).toContain(theirs);
 	expect(scratch.read("helios/from-chad")).toBe("1");
 });
+
+test("push protection: a push is forced → a peer's commit goes back as it is", async () => {
+	scratch.git(".", "clone", "-q", "hub.git", "chad");
+	scratch.write("chad/from-chad", "1");
+	const theirs = scratch.commitAll("chad", "by chad");
+	scratch.git("chad", "push", "-q", "origin", "main");
+	scratch.write("helios/b", "1");
+	await runCycle(context);
+	scratch.git("hub.git", "update-ref", "refs/heads/main", `${theirs}~1`);
+	refuse(secret);
+	scratch.write("helios/c", "1");
+	scratch.write("helios/key.txt", "SECRET");
+	for (let cycle = 0; cycle < 3; cycle++) await runCycle(context).catch(() => {});
+	expect(onHub()).toEqual(["a", "b", "c", "from-chad"]);
+	expect(scratch.git("hub.git", "rev-parse", "main")).toBe(scratch.git("helios", "rev-parse", "HEAD"));
+	expect(scratch.git("hub.git", "log", "--format=%H", "--", "from-chad").trim()).toBe(theirs);
+});

@@ -2,20 +2,23 @@ import {
 	diffTrees,
 	displayPath,
 	type FileChange,
+	formerTips,
 	GitError,
 	type GitPath,
 	type Oid,
 	openMergeStore,
 	type Repository,
 	readableVersions,
+	trackingRef,
 	walkCommits,
 	writeCommit,
 } from "@robust-sync/git";
-import { isOwnPath, markedAsMade, nodesIn, withNodeTrailer } from "@robust-sync/resolve";
+import { isOwnPath, markedAsMade, nodesIn, planIntegration, withNodeTrailer } from "@robust-sync/resolve";
 import { faultPoint } from "@robust-sync/system/fault-points";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { type RefusedFile, refusedBefore, refusedFiles, rememberRefused } from "./refused-list.ts";
 import { RewrittenHead } from "./rewritten-head.ts";
+import { syncedBranch } from "./upstream.ts";
 
 /** Longer unpublished histories, and more files, are left to a person. */
 const maxCommits = 500;
@@ -195,7 +198,8 @@ function groupsOf(search: RefusalSearch, untried: readonly GitPath[], before: Re
 /**
  * Finds by pushes of parts which unpublished files the hub refuses, publishes the rest, and rewrites the
  * unpublished commits without those files, which stay on disk and are reported. The old commits stay reachable here. Each part is a
- * push: it keeps the push interval, and the search continues in the next cycle. HEAD contains a part before it is pushed: after a
+ * push: it keeps the push interval, and the search continues in the next cycle. Commits that were published before, and are not any more,
+ * stay as they are. HEAD contains a part before it is pushed: after a
  * kill the published part is no second form of commits here.
  * @param head the refused commit; it contains `tip`
  * @param tip the remote's tip; null: it has no branch yet
@@ -220,6 +224,18 @@ export async function publishWithoutRefused(
 	});
 	const unpublished = await readUnpublished(repository, tip, head);
 	if (unpublished === null) return outcome({ error: search.cause });
+	const isHere = new Set(unpublished.commits.map(({ text }) => text.commit));
+	const former = formerTips(repository, trackingRef(config.syncRemote, syncedBranch(context))).find((oid) => isHere.has(oid));
+	if (former !== undefined && tip !== null && memory.pace.waitToPushMs() === 0) {
+		// A person forced a push. Other nodes may have these commits: they go back as they are.
+		const { to } = await planIntegration(repository, former, tip);
+		try {
+			const isPushed = (await push(to, tip)) === "pushed";
+			return outcome({ tip: isPushed ? to : tip, isRace: !isPushed, isWaiting: isPushed });
+		} catch (failure) {
+			if (!mayBeForAFile(failure)) return outcome({ error: failure });
+		}
+	}
 	// A killed process may have found these files before it could leave them out.
 	const known = refusedFiles(context);
 	const knownHere = unpublished.files.filter((name) => known.has(name));
