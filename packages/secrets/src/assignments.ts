@@ -15,8 +15,8 @@ export interface Assigned {
 const quote = String.raw`\\{0,7}["'\`]`;
 /** The end of a name: quotes, the bracket of an index, the asterisks of bold. */
 const closing = String.raw`(?:${quote})?[\])}*_]{0,3}(?:${quote})?`;
-/** `: string`, `: &'static str`, ` string`, `[]`: before `=`. */
-const type = String.raw`(?:\s{0,3}:\s{0,3}|\s{1,3})(?:&(?:'[a-z]{1,8}\s)?)?[A-Za-z][A-Za-z<>[\]?.*]{0,30}(?:\s{1,2}\|\s{1,2}[A-Za-z]{1,16})?\s{1,3}(?=:?=)|\[\d{0,4}\]`;
+/** `: string`, `: &'static str`, ` string`, ` As String`, `[]`: before `=`. */
+const type = String.raw`(?:\s{0,3}:\s{0,3}|\s{1,3}(?:As\s)?)(?:&(?:'[a-z]{1,8}\s)?)?[A-Za-z][A-Za-z<>[\]?.*]{0,30}(?:\s{1,2}\|\s{1,2}[A-Za-z]{1,16})?\s{1,3}(?=:?=)|\[\d{0,4}\]`;
 /** A line feed, plain or escaped as in JSON. */
 const blank = String.raw`(?:\s|\\{1,3}[nrt])`;
 
@@ -66,6 +66,9 @@ const appPassword = new RegExp(`(?:${quote})?(?<value>[a-z]{4} [a-z]{4} [a-z]{4}
 /** Services whose tokens are UUIDs, by what the names of variables call them. Elsewhere a UUID is an identifier. */
 const uuidService =
 	/heroku|railway|(?<![a-z])scw|scaleway|codecov|snyk|consul|nomad|postmark|(?<![a-z])wise|(?<![a-z])exa[_ ]?api|keycloak|vapi|cloudsmith|proxmox|(?<![a-z])pve|openvsx|(?<![a-z])ovsx|npm|confluent|lokalise|gitpod|coolify|portainer|livepeer|browserless/i;
+
+/** Names that hold nothing but a secret, a UUID too: a secret of an application is one in several services. */
+const certainName = /(?:client|app(?:lication)?|api|consumer|shared)[_.-]?secret(?:[_.-]?(?:key|value))?$/i;
 
 const callResult = /^["'`]\s{0,3}\)\s{0,8}[=-]>/;
 
@@ -117,7 +120,7 @@ const isMailPassword = (value: string, { kind, text }: SecretName) =>
 const wordsBefore = /(?:[A-Za-z0-9_]{1,24} ){1,3}$/;
 
 const isServiceUuid = (value: string, { text, before }: SecretName) =>
-	isUuid(value) && uuidService.test((wordsBefore.exec(before)?.[0] ?? "") + text) && !isPatterned(value);
+	isUuid(value) && (certainName.test(text) || uuidService.test((wordsBefore.exec(before)?.[0] ?? "") + text)) && !isPatterned(value);
 
 function isQuotedSecret(value: string, name: SecretName): boolean {
 	const { kind } = name;
@@ -128,9 +131,14 @@ function isQuotedSecret(value: string, name: SecretName): boolean {
 	return looksDrawn(value, value.length < 16 ? 20 : 12);
 }
 
+/** The fingerprint of a key for signatures, as programs name it: `Adding signing key: d69a…`. */
+const isFingerprint = (value: string, { before, text }: SecretName) =>
+	/^[0-9a-f]{40}$/i.test(value) && /sign(?:ing)? key$/i.test(before.slice(-16) + text);
+
 /** Whether a value without quotes is a secret, given that its name is one of a secret. */
 export function acceptsBare(value: string, name: SecretName): boolean {
 	const { kind } = name;
+	if (isFingerprint(value, name)) return false;
 	if (isServiceUuid(value, name) || isMailPassword(value, name)) return true;
 	if (kind === "password") return looksDrawn(value, value.length < 12 ? 18 : 14);
 	if (value.length < 14 || (kind === "key" && /^[0-9a-fx]+$/i.test(value))) return false;

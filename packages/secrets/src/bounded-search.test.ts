@@ -1,4 +1,4 @@
-import { describe, expect, jest, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { SecretFinder, slowRule } from "./finder.ts";
 import { keyTextRules } from "./key-texts.ts";
 import { placedRules } from "./placed.ts";
@@ -45,12 +45,17 @@ function stepsOf(rule: Rule | NamedRule, text: string): number {
 
 /** How often a search tries a pattern. A text with findings costs no more either: a search ends with a thousand. */
 function triesIn(text: string): number {
-	const exec = jest.spyOn(RegExp.prototype, "exec");
+	const { exec } = RegExp.prototype;
+	let tries = 0;
+	RegExp.prototype.exec = function (this: RegExp, searched: string) {
+		tries++;
+		return exec.call(this, searched);
+	};
 	try {
 		const found = new SecretFinder([], 60_000).matches(Buffer.from(text));
-		return found.length > 0 ? 0 : exec.mock.calls.length;
+		return found.length > 0 ? 0 : tries;
 	} finally {
-		exec.mockRestore();
+		RegExp.prototype.exec = exec;
 	}
 }
 

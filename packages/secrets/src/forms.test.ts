@@ -234,6 +234,25 @@ test("lines of allowed values: of each rule → not found", () => {
 	expect(finder.matches(Buffer.from("a\tnpm-token-2\tv2.kR7vQ2xWm9TzB4nLp8HdZx\n"))).toEqual([]);
 });
 
+const drawnUuid = "3f9c52d1-7b0e-4c8a-9e61-d27ab84f5c03";
+const drawnHex = createHash("sha1").update(drawn).digest("hex");
+test.each([
+	["a UUID of a variable", `AZURE_CLIENT_SECRET=${drawnUuid}\n`],
+	["a UUID in JSON", `{"client_secret": "${drawnUuid}"}`],
+	["a UUID in code", `const clientSecret = '${drawnUuid}';`],
+	["a UUID in a column", `name,client_secret\nanna,${drawnUuid}\n`],
+	["a UUID in an address", `https://corp-net.io/token?client_secret=${drawnUuid}`],
+	["hexadecimal in a sentence", `The token is ${drawnHex}.\nall is well\n`],
+	["a list of tokens in JSON", `{"tokens": ["${drawn}${drawn}", "x"]}`],
+	["a list of tokens in YAML", `tokens:\n  - ${drawn}${drawn}\n`],
+	["a list of tokens in code", `TOKENS = [\n    "${drawn}${drawn}",\n]\n`],
+	["a list of keys", `api_keys:\n  - ${drawnHex}\n`],
+	["a variable with its type in words", `Dim password As String = "${drawn}"\n`],
+	["a password that was reset", `Your password has been reset to ${drawn}.\n`],
+])("the name of nothing but secrets: %s → found", (_name, content) => {
+	expect(isFound(content)).toBe(true);
+});
+
 test.each([
 	["the same words in a column", "user,password,mail\nanna,see-the-safe,a@b.c\nbert,change me,b@b.c\n"],
 	["a column beside it in HTML", `<tr><th>id</th><th>password</th></tr><tr><td>${drawn}</td><td>none</td></tr></table>${drawn}`],
@@ -287,6 +306,17 @@ test.each([
 	["words that Jetty obfuscated", "keyStorePassword=OBF:1vny1zlo1x8e1vnw1vn61x8g1zlu1vn4\n"],
 	["a word written with digits", "http_proxy=http://john.doe:p4ssw0rd@127.0.0.1:8180\n"],
 	["a file in a command of robust-sync", "robust-sync --allow-secret w/s3cfg0/.s3cfg, robust-sync --allow-secret k8sdataok/17.yaml\n"],
+	["the hash of a password of MariaDB", `GRANT ALL ON a.* TO b IDENTIFIED BY PASSWORD '*${drawnHex.toUpperCase()}'\n`],
+	[
+		"the hash of a password of PostgreSQL",
+		`CREATE USER a PASSWORD 'md5${drawnHex.slice(0, 32)}';\npassword: SCRAM-SHA-256$4096:${base64(drawn)}\n`,
+	],
+	["the hash of a password of LDAP", `userPassword: {SSHA}${base64(`${drawn}abcd`)}\n`],
+	["bytes that count", `secret=0x${Array.from({ length: 32 }, (_, byte) => byte.toString(16).padStart(2, "0")).join("")}\n`],
+	["names of drivers", "| key id | driver |\n|---|---|\n| 1 | dvb-usb-vp702x |\npassword: dvb-usb-rtl28xxu\ntoken: dvb-usb-nova-t-usb2\n"],
+	["the fingerprint of a key for signatures", `Loaded X.509 cert 'Fedora kernel signing key: ${drawnHex}'\n`],
+	["letters typed at random", 'secret: "skjghskdjfhbqigohqdiouk"\n'],
+	["lists of parts of a text", 'tokens: ["transformer-xl-wt103", "##ing", "2024"]\nkeys: ["0a1b2c", "user_id"]\n'],
 	["a cookie of an example", "Set-Cookie: sessionid=38afes7a8; HttpOnly; Path=/\n"],
 ])("no secret: %s → not found", (_name, content) => {
 	expect(isFound(content)).toBe(false);

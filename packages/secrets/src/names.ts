@@ -40,6 +40,14 @@ const namedKeyHead =
 	/(?:(?:dd|datadog)[ _.-]?(?:app|application)|api|access|auth|authorization|private|secret|sign|signing|encryption|master|session|webhook|preshared|fernet|unseal|admin|recovery|decryption)[ _.-]?$/i;
 /** Words before `tokens` that make them no parts of a text. */
 const grantedHead = /(?:api|access|auth|bearer|refresh|deploy|bot|secret)[ _.-]?$/i;
+/** A list behind `tokens`: parts of a text as well, but these are words. */
+const listAfter = /["']?\s{0,3}(?::[ \t]{0,3}\r?\n[ \t]{0,24}- |[:=]>?\s{0,3}[[(]\s{0,40}["'])/y;
+
+/** Whether a list of texts follows the name that ends at an offset. */
+function hasList(text: string, end: number): boolean {
+	listAfter.lastIndex = end;
+	return listAfter.test(text);
+}
 const constantHead = /(?:^|[^A-Za-z0-9_])[A-Z][A-Z0-9_]{1,40}_$/;
 /** Before `pass`, written together: `dbpass`, `smtppass`. */
 const passHead = /(?:db|user|my|admin|root|smtp|ftp|ssh|sql|mail|app|login|new|old|pg|redis|key|store|ldap|proxy|bind)$/i;
@@ -89,7 +97,7 @@ function mayBeAssigned(text: string, offset: number): boolean {
 		if (following === 0x0a) break;
 	}
 	return (
-		/(?:is|was|ist|or|value|default|for|of|on|at|in|to|now)\b/y.test(text.slice(at, at + 8)) ||
+		/(?:is|was|ist|has|or|value|default|for|of|on|at|in|to|now)\b/y.test(text.slice(at, at + 8)) ||
 		isOption(text, offset) ||
 		/\d/.test(text.slice(at, at + 24))
 	);
@@ -133,7 +141,9 @@ export function secretNameAt(text: string, offset: number): SecretName | null {
 	const tail = (appended.exec(text)?.[0] ?? "").replace(/[.-]+$/, "");
 	const end = wordEnd + tail.length;
 	// The word goes on: `passing`, `tokenizer`, `keyboard`, `PASSIVE`.
-	if (isLetter(text.charCodeAt(end)) || (isUpper(text.charCodeAt(wordEnd - 1)) && isUpper(text.charCodeAt(wordEnd)))) return null;
+	const isPlural = tail === "S" && hasList(text, end);
+	if (isLetter(text.charCodeAt(end)) || (isUpper(text.charCodeAt(wordEnd - 1)) && isUpper(text.charCodeAt(wordEnd)) && !isPlural))
+		return null;
 	const kind: NameKind = /^(?:pass|pwd|psk|kenn)/i.test(word) ? "password" : /^key/i.test(word) ? "key" : "token";
 	const head = headOf(text, offset);
 	if (kind === "key" && !/[A-Za-z0-9_. -]$/.test(head)) return null;
@@ -153,9 +163,11 @@ export function secretNameAt(text: string, offset: number): SecretName | null {
 	const before = head.slice(0, head.length - first.length);
 	const [secondLast = "", lastWord = ""] = ["", "", ...words(first)].slice(-2);
 	if (publicHead.test(lastWord) || /^pub(?:lic)?$/i.test(secondLast) || words(tail).some((part) => publicWord.test(part))) return null;
-	if (kind === "token" && /^token$/i.test(word) && /^s(?:[_\d]|$)/.test(tail) && !grantedHead.test(head)) return null;
+	if (kind === "token" && /^token$/i.test(word) && /^s(?:[_\d]|$)/.test(tail) && !grantedHead.test(head) && !hasList(text, end))
+		return null;
 	if (kind !== "key") return { kind, text: name, before, end };
-	if (!/^(?:_?\d{0,2}|[_-]?(?:base|base64|data|material|value|string|pem|secret))$/i.test(tail)) return null;
+	const isList = /^s$/i.test(tail) && hasList(text, end);
+	if (!isList && !/^(?:_?\d{0,2}|[_-]?(?:base|base64|data|material|value|string|pem|secret))$/i.test(tail)) return null;
 	if (namedKeyHead.test(head)) return { kind: "token", text: name, before, end };
 	return secretKeyHead.test(head) || (word === "KEY" && constantHead.test(head)) ? { kind, text: name, before, end } : null;
 }

@@ -39,6 +39,15 @@ function countsInTurn(text: string): number {
 /** Characters of a text that show whether it is a pattern. */
 const enoughForPattern = 400;
 
+/** Whether most bytes of a text in hexadecimal follow the one before: `000102…`. */
+function countsBytes(text: string): boolean {
+	if (!/^(?:0x)?(?:[0-9a-f]{2}){8,}$/i.test(text)) return false;
+	const bytes = Buffer.from(text.replace(/^0x/, ""), "hex");
+	let count = 0;
+	for (let at = 1; at < bytes.length; at++) if (Math.abs(bytes[at]! - bytes[at - 1]!) === 1) count++;
+	return count >= 0.8 * (bytes.length - 1);
+}
+
 /** Whether a text is repetition or counting: no key generator makes that. */
 export function isPatterned(whole: string): boolean {
 	const text = whole.slice(0, enoughForPattern);
@@ -46,6 +55,7 @@ export function isPatterned(whole: string): boolean {
 	if (text.length >= 8 && predictable(text) >= text.length * 0.55) return true;
 	// Two interleaved sequences: 1A2B3C4D.
 	if (text.length >= 8 && countsInTurn(text) >= (text.length - 2) * 0.8) return true;
+	if (countsBytes(text)) return true;
 	const lower = text.toLowerCase();
 	// At least two parts between hyphens are sequences: 1234-abcd.
 	const isSequence = (part: string) => sequences.some((sequence) => sequence.includes(part));
@@ -109,8 +119,9 @@ export const hasExampleWord = (value: string): boolean => anyExampleWord.test(va
 /** Whether a text in lower case was typed at random: most of its letters are on the home row. */
 export function isMashed(text: string): boolean {
 	const letters = text.replaceAll(/[^a-z]/gi, "");
+	const share = letters.length < 20 ? 0.75 : 0.65;
 	return (
-		letters === letters.toLowerCase() && letters.length >= 6 && letters.replaceAll(/[^asdfghjkl]/g, "").length >= letters.length * 0.75
+		letters === letters.toLowerCase() && letters.length >= 6 && letters.replaceAll(/[^asdfghjkl]/g, "").length >= letters.length * share
 	);
 }
 
@@ -126,13 +137,17 @@ const wholeUuid = new RegExp(`^${uuid}$`, "i");
 export const isUuid = (value: string): boolean => wholeUuid.test(value);
 const uuidOrBraced = new RegExp(`^\\{?${uuid}\\}?$`, "i");
 
+/** The parts of the name of a driver or device: words, and at the end its type. */
+const isDriver = (parts: readonly string[]) =>
+	/^[a-z]{1,4}\d{1,4}[a-z]{0,3}$/.test(parts.at(-1) ?? "") && parts.slice(0, -1).every((part) => /^[a-z]{1,8}$/.test(part));
+
 /** Words, numbers and versions between hyphens: the name of a model or a package. */
 function isKebab(value: string): boolean {
 	const parts = value.split("-");
 	return (
 		parts.length >= 3 &&
 		parts.some((part) => /^[a-z]{3,}$/.test(part)) &&
-		parts.every((part) => /^(?:[a-z]{2,16}|v?\d{1,4}(?:\.\d{1,3})*[a-z]?|\d{8})$/.test(part))
+		(parts.every((part) => /^(?:[a-z]{2,16}|v?\d{1,4}(?:\.\d{1,3})*[a-z]?|\d{8})$/.test(part)) || isDriver(parts))
 	);
 }
 

@@ -12,9 +12,9 @@ import {
 } from "./randomness.ts";
 
 const hexadecimal = /^(?:0x)?(?:[0-9a-f]+|[0-9A-F]+)$/;
-/** Public by its form: a key of SSH, a public key or certificate, a template, an expression, a fingerprint. */
+/** Public by its form: a key of SSH, a public key or certificate, a template, an expression, a fingerprint, the hash of a password. */
 const publicForm =
-	/^(?:AAAA[BCE][23]N|ssh-|ecdsa-|MIIBI[jTD]AN|MIGfMA0|MFkwEwYH|MCowBQYDK2V[uw]AyEA|LS0tLS1CRUdJTiBD|iVBOR|R0lGOD|data:|magnet:|sha\d+[-:$]|\$2[aby]\$|\$argon2|\$[156]\$|\$pbkdf2|scrypt[:$]|bcrypt|AQICA|ENC\[|vault:|arn:|urn:|projects\/|pk_|pk\.|pub[_-]|public)/;
+	/^(?:AAAA[BCE][23]N|ssh-|ecdsa-|MIIBI[jTD]AN|MIGfMA0|MFkwEwYH|MCowBQYDK2V[uw]AyEA|LS0tLS1CRUdJTiBD|iVBOR|R0lGOD|data:|magnet:|sha\d+[-:$]|\$2[aby]\$|\$argon2|\$[156]\$|\$pbkdf2|pbkdf2_|scrypt[:$]|bcrypt|SCRAM-SHA-|\*[0-9A-F]{40}$|md5[0-9a-f]{32}$|\{(?:[A-Z]{0,6}SHA\d*|S?MD5|PLAIN-MD5|ARGON2|PBKDF2[\w-]{0,8}|CRYPT)\}|AQICA|amzn1\.account\.|ENC\[|vault:|arn:|urn:|projects\/|pk_|pk\.|pub[_-]|public)/;
 const templated = /^[${}<>()[\]%]|[${][{(]|\{\{|%[({]|%[sd]\b|\$\w|<%|#\{|\$$/;
 /** A value of more bits than this is random even if it looks like a template: symbols cause that by chance. */
 const templateBits = 22;
