@@ -207,7 +207,8 @@ function checkReserved({ name, sources }) {
 }
 
 /** Sources that reach the file system only through `Files` (packages/system/src/files.ts): the checkout, and what it calls. */
-const behindFiles = /^packages\/(?:git\/src\/(?:worktree|files)|robust-sync\/src\/checkout)\/|\/paths\/beneath\.ts$/;
+const behindFiles =
+	/^packages\/(?:git\/src\/(?:worktree|files)|robust-sync\/src\/checkout)\/|workspace\/src\/backup-manifest\.ts$|\/paths\/beneath\.ts$/;
 
 /** This machine's Files. Outside of a checkout, `beneath` has them by default. */
 const machineFiles = `${ownPrefix}system/disk-files`;

@@ -5,6 +5,7 @@ import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { writeAtomic, writeAtomicSync } from "./atomic-write.ts";
 import { bundleFixture } from "./fixtures/bundle.ts";
+import { fileError, ModelFiles } from "./testing/model-files.ts";
 
 let directory: string;
 let file: string;
@@ -78,4 +79,46 @@ test("atomic write: room for a part only → ENOSPC, old file whole, nothing lef
 	} finally {
 		spawnSync("umount", [path.dirname(file)]);
 	}
+});
+
+/** One write of a file that has a version already, with an event before its call `at`, or after it. @returns null: there is no such event */
+function writtenOnModel(at: number | "end", event: "kill" | "ENOSPC" | "EIO" | number): { content: string; done: boolean } | null {
+	const files = new ModelFiles();
+	const state = "/w/sync/state.json";
+	files.makeTree("/w/sync");
+	files.writeFile(state, Buffer.from("old"));
+	files.syncAll();
+	let [calls, isMet, done] = [0, false, false];
+	const act = () => {
+		isMet = typeof event === "number" ? files.cutPower(event) : true;
+		if (isMet) throw fileError(typeof event === "string" && event !== "kill" ? event : "EINTR", "write");
+	};
+	files.before = () => {
+		// A process that was killed, or whose machine was, makes no further call.
+		if (isMet && (event === "kill" || typeof event === "number")) throw fileError("EINTR", "write");
+		if (calls++ === at) act();
+	};
+	try {
+		writeAtomicSync(state, "the new version", 0o600, files);
+		done = true;
+		if (at === "end") act();
+	} catch {
+		// The event.
+	}
+	files.before = null;
+	return isMet ? { content: files.readFile(state).toString(), done } : null;
+}
+
+test("atomic write: a kill, a fault, a power cut at each call → old or new", () => {
+	const seen = new Set<string>();
+	for (const event of ["kill", "ENOSPC", "EIO", ...Array.from({ length: 40 }, (_, number) => number)] as const)
+		for (const at of [...Array.from({ length: 30 }, (_, call) => call), "end" as const]) {
+			const result = writtenOnModel(at, event);
+			if (result === null) continue;
+			seen.add(`${typeof event === "number" ? "cut" : event} ${result.content}`);
+			expect(["old", "the new version"]).toContain(result.content);
+			if (result.done) expect([event, result.content]).toEqual([event, "the new version"]);
+		}
+	for (const event of ["kill", "EIO", "cut"])
+		for (const content of ["old", "the new version"]) expect(seen).toContain(`${event} ${content}`);
 });

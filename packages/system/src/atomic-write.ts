@@ -1,18 +1,15 @@
-import { closeSync, fsyncSync, lstatSync, openSync, renameSync, rmSync, unlinkSync } from "node:fs";
+import { lstatSync, rmSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import path from "node:path";
 import writeFileAtomic from "write-file-atomic";
+import { diskFiles } from "./disk-files.ts";
 import { faultPoint } from "./fault-points.ts";
+import type { Files } from "./files.ts";
 import { makeOwnDirectory } from "./own-directory.ts";
 
 /** Makes the names in `directory` durable: after a rename, the rename itself (fsync(2), NOTES). */
 export function fsyncDirectory(directory: string): void {
-	const fd = openSync(directory, "r");
-	try {
-		fsyncSync(fd);
-	} finally {
-		closeSync(fd);
-	}
+	diskFiles.syncDirectory(directory);
 }
 
 /** The same, while other work goes on. */
@@ -26,9 +23,9 @@ async function fsyncDirectoryAside(directory: string): Promise<void> {
 }
 
 /** Refuses a directory that is not ours, and a link in the file's place: write-file-atomic would replace the target of the link. */
-function preparePlace(file: string): void {
-	makeOwnDirectory(path.dirname(file));
-	if (lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink()) unlinkSync(file);
+function preparePlace(file: string, files: Files): void {
+	makeOwnDirectory(path.dirname(file), files);
+	if (files.lstatIfThere(file)?.isSymbolicLink()) files.unlink(file);
 }
 
 /** Numbers the temporary files of this process. Maintenance removes those that a crash leaves, by their ending. */
@@ -54,7 +51,7 @@ const queues = new Map<string, Promise<void>>();
  */
 export async function writeAtomic(file: string, content: string | Buffer, mode = 0o600): Promise<void> {
 	const write = async () => {
-		preparePlace(file);
+		preparePlace(file, diskFiles);
 		faultPoint("write-before");
 		const next = nextName(file);
 		try {
@@ -80,19 +77,25 @@ export async function writeAtomic(file: string, content: string | Buffer, mode =
 	}
 }
 
-/** The same, synchronously: for journals that must be on disk before the next statement. */
-export function writeAtomicSync(file: string, content: string | Buffer, mode = 0o600): void {
-	preparePlace(file);
+/**
+ * The same, synchronously: for journals that must be on disk before the next statement.
+ * @param files the file system to write to; this machine's by default
+ */
+export function writeAtomicSync(file: string, content: string | Buffer, mode = 0o600, files: Files = diskFiles): void {
+	preparePlace(file, files);
 	faultPoint("write-sync-before");
 	const next = nextName(file);
 	try {
-		writeFileAtomic.sync(next, content, { mode });
-		assertWhole(next, content);
-		renameSync(next, file);
+		// A process of before, with the same id, may have been killed right here.
+		files.unlinkIfThere(next);
+		files.writeFile(next, typeof content === "string" ? Buffer.from(content) : content, { mode, isNew: true, isDurable: true });
+		// Of a new file's bits, the umask takes some away.
+		if ((files.lstat(next).mode & 0o777) !== mode) files.chmod(next, mode);
+		files.rename(next, file);
 	} catch (error) {
-		rmSync(next, { force: true });
+		files.unlinkIfThere(next);
 		throw error;
 	}
 	faultPoint("write-sync-renamed");
-	fsyncDirectory(path.dirname(file));
+	files.syncDirectory(path.dirname(file));
 }

@@ -56,6 +56,10 @@ class DiskFiles extends Files {
 		return fs.statSync(file);
 	}
 
+	fstat(descriptor: number): FileStats {
+		return fs.fstatSync(descriptor);
+	}
+
 	checkReadable(file: FileName): void {
 		fs.accessSync(file, fs.constants.R_OK);
 	}

@@ -60,6 +60,8 @@ export abstract class Files {
 	abstract stat(file: FileName): FileStats;
 	/** Follows links. @throws if this process may not read the file */
 	abstract checkReadable(file: FileName): void;
+	/** Of an open file. */
+	abstract fstat(descriptor: number): FileStats;
 	/** @returns a descriptor */
 	abstract open(file: FileName, flags: number, mode?: number): number;
 	abstract close(descriptor: number): void;
@@ -113,6 +115,16 @@ export abstract class Files {
 			if (absent.has(codeOf(error))) return null;
 			throw error;
 		}
+	}
+
+	/**
+	 * A text that changes whenever the entry at a path, links not followed, is written or replaced; null: there is none. The inode counts because
+	 * state files are replaced by rename; the time of change (ctime) reveals a write whose own time was set back.
+	 */
+	stampIfThere(file: FileName): string | null {
+		if (this.lstatIfThere(file) === null) return null;
+		const { ino, size, mtimeNs, ctimeNs } = this.lstatExactly(file);
+		return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
 	}
 
 	/** Whether something is at a path, links followed. */
@@ -189,6 +201,11 @@ export abstract class Files {
 		} catch (error) {
 			if (!isUnsyncable(error)) throw error;
 		}
+	}
+
+	/** Makes the names in a directory durable. @throws the file system's error, also if it cannot */
+	syncDirectory(directory: string): void {
+		this.#withOpen(this.open(directory, O_RDONLY), (descriptor) => this.fsync(descriptor));
 	}
 
 	/** Removes a file, if there is one. */

@@ -1,5 +1,7 @@
-import { lstatSync, mkdirSync, realpathSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import path from "node:path";
+import { diskFiles } from "./disk-files.ts";
+import type { Files } from "./files.ts";
 
 /** A directory that this process would write to is a link, not a directory, or another user's. Exit code 2. */
 export class NotOursError extends Error {
@@ -27,9 +29,9 @@ export function foreignOwner(root: string): number | null {
  * neither change nor remove a file of root. A missing directory passes: the caller that creates it checks the one above.
  * @throws NotOursError
  */
-export function assertOurs(directory: string, uid: number | undefined = process.geteuid?.()): void {
-	const stats = lstatSync(directory, { throwIfNoEntry: false });
-	if (!stats) return;
+export function assertOurs(directory: string, uid: number | undefined = process.geteuid?.(), files: Files = diskFiles): void {
+	const stats = files.lstatIfThere(directory);
+	if (stats === null) return;
 	if (stats.isSymbolicLink())
 		throw new NotOursError(`${directory} is a symbolic link: nothing is written through it; put a directory of your own in its place`);
 	if (!stats.isDirectory()) throw new NotOursError(`${directory} is not a directory: move it away`);
@@ -39,15 +41,13 @@ export function assertOurs(directory: string, uid: number | undefined = process.
 		);
 }
 
-const isLink = (file: string) => lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() === true;
-
 /**
  * The same for a workspace, which may be reached through a link: its target counts.
  * @throws NotOursError
  */
-export function assertOurWorkspace(root: string): void {
+export function assertOurWorkspace(root: string, files: Files = diskFiles): void {
 	try {
-		assertOurs(realpathSync(root));
+		assertOurs(files.realpath(root).toString(), process.geteuid?.(), files);
 	} catch (error) {
 		if (error instanceof NotOursError) throw error;
 		// It is gone: the caller reports that.
@@ -60,14 +60,15 @@ export function assertOurWorkspace(root: string): void {
  * @param directory `sync/`, `logs/`, or one below
  * @throws NotOursError when it, or the directory above it, is not ours; the file system's error
  */
-export function makeOwnDirectory(directory: string): void {
+export function makeOwnDirectory(directory: string, files: Files = diskFiles): void {
 	const parent = path.dirname(directory);
-	if (isLink(parent)) assertOurWorkspace(parent);
-	else assertOurs(parent);
+	const uid = process.geteuid?.();
+	if (files.lstatIfThere(parent)?.isSymbolicLink()) assertOurWorkspace(parent, files);
+	else assertOurs(parent, uid, files);
 	try {
-		mkdirSync(directory, { mode: 0o700 });
+		files.mkdir(directory, 0o700);
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
 	}
-	assertOurs(directory);
+	assertOurs(directory, uid, files);
 }

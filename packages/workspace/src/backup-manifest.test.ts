@@ -3,6 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import type { GitPath } from "@robust-sync/git/git-path";
+import { diskFiles } from "@robust-sync/system/disk-files";
 import { readBackup, replacedNow, writeBackupManifest } from "./backup-manifest.ts";
 import { WorkspacePaths } from "./paths.ts";
 
@@ -32,9 +33,9 @@ test.each([
 	[12_000, 4],
 ])("backup manifest: %s files with long paths → read back, in %s parts", (count, parts) => {
 	const manifest = manifestOf(count);
-	writeBackupManifest(paths, name, manifest);
+	writeBackupManifest(diskFiles, paths, name, manifest);
 	expect(written()).toHaveLength(parts);
-	const read = readBackup(paths, name).manifest;
+	const read = readBackup(diskFiles, paths, name).manifest;
 	// Compared as one text: a difference would be printed at length.
 	expect(JSON.stringify(read) === JSON.stringify(manifest)).toBe(true);
 });
@@ -48,23 +49,23 @@ test("backup manifest: files come one by one → parts on disk before the last",
 			yield files[index % files.length] as (typeof files)[number];
 		}
 	}
-	writeBackupManifest(paths, name, { ...fields, files: many() });
+	writeBackupManifest(diskFiles, paths, name, { ...fields, files: many() });
 	expect([...seen]).toEqual(["manifest-1.json"]);
 	expect(written()).toEqual(["manifest-1.json", "manifest-2.json", "manifest.json"]);
-	expect(readBackup(paths, name).manifest?.files).toHaveLength(10_000);
+	expect(readBackup(diskFiles, paths, name).manifest?.files).toHaveLength(10_000);
 });
 
 test("backup manifest: a part that is missing or torn → as if it did not parse", () => {
-	writeBackupManifest(paths, name, manifestOf(8_000));
+	writeBackupManifest(diskFiles, paths, name, manifestOf(8_000));
 	const part = path.join(paths.backups, name, "manifest-1.json");
-	expect(readBackup(paths, name).manifest?.files).toHaveLength(8_000);
+	expect(readBackup(diskFiles, paths, name).manifest?.files).toHaveLength(8_000);
 	fs.truncateSync(part, 1_000);
-	expect(readBackup(paths, name).manifest).toBeNull();
+	expect(readBackup(diskFiles, paths, name).manifest).toBeNull();
 	fs.rmSync(part);
-	expect(readBackup(paths, name).manifest).toBeNull();
+	expect(readBackup(diskFiles, paths, name).manifest).toBeNull();
 });
 
 test.each([-1, 0.5, 1e9, "1"])("backup manifest: %j as the number of parts → invalid", (parts) => {
 	fs.writeFileSync(path.join(paths.backups, name, "manifest.json"), JSON.stringify({ ...manifestOf(1), parts }));
-	expect(readBackup(paths, name).manifest).toBeNull();
+	expect(readBackup(diskFiles, paths, name).manifest).toBeNull();
 });

@@ -1,8 +1,6 @@
-import { type Dirent, lstatSync, readdirSync, realpathSync } from "node:fs";
 import path from "node:path";
-import { fileSystemPath, type GitPath, gitPathBytes, gitPathOf, mountStoreName } from "@robust-sync/git/git-path";
 import { writeAtomicSync } from "@robust-sync/system/atomic-write";
-import { fileStamp } from "@robust-sync/system/file-stamp";
+import type { Files } from "@robust-sync/system/files";
 import { type MonotonicClock, monotonicClock } from "@robust-sync/system/monotonic-clock";
 import { parseCompactTimestamp, timestamp } from "@robust-sync/system/timestamps";
 import * as z from "zod/mini";
@@ -61,59 +59,25 @@ export interface Backup {
 	readonly manifest: BackupManifest | null;
 }
 
-/** Names of all backups, newest first. */
-export function listBackupNames(paths: WorkspacePaths): string[] {
-	let entries: Dirent[];
-	try {
-		entries = readdirSync(paths.backups, { withFileTypes: true });
-	} catch {
-		return [];
-	}
-	return entries
-		.filter((entry) => entry.isDirectory() && parseCompactTimestamp(entry.name) !== null)
-		.map((entry) => entry.name)
-		.sort()
-		.reverse();
-}
-
-/** The backups on a file system below the workspace. @param mount the directory at its top, one character a byte @param name of a backup; none: of all */
-export function backupsOnMount(root: string, mount: GitPath, name = ""): Buffer {
-	return fileSystemPath(root, gitPathOf(`${mount}/${mountStoreName}/backups${name === "" ? "" : `/${name}`}`));
-}
-
-/** The path of a kept file of a backup; null: its file system is not mounted now, or the path has a symbolic link. */
-export function keptFilePath(paths: WorkspacePaths, name: string, { file, mount }: Pick<ReplacedFile, "file" | "mount">): Buffer | null {
-	if (mount === undefined) return fileSystemPath(path.join(paths.backups, name), file);
-	const directory = backupsOnMount(paths.root, mount, name);
-	try {
-		// A path through a link is not the recorded one.
-		const real = backupsOnMount(realpathSync.native(paths.root), mount, name);
-		if (!realpathSync.native(directory, "buffer").equals(real)) return null;
-	} catch {
-		return null;
-	}
-	return Buffer.concat([directory, Buffer.from("/"), gitPathBytes(file)]);
-}
-
 /** One backup with its manifest. A part that is missing or does not parse makes the whole manifest invalid. */
-export function readBackup(paths: WorkspacePaths, name: string): Backup {
+export function readBackup(files: Files, paths: WorkspacePaths, name: string): Backup {
 	const directory = path.join(paths.backups, name);
-	return { name, directory, takenAt: parseCompactTimestamp(name) ?? 0, manifest: readManifest(directory) };
+	return { name, directory, takenAt: parseCompactTimestamp(name) ?? 0, manifest: readManifest(files, directory) };
 }
 
 /** A text that changes whenever the manifest of a backup is written, in any part. Null: there is none. @throws the file system's error */
-export function manifestStamp(paths: WorkspacePaths, name: string): string | null {
-	return fileStamp(path.join(paths.backups, name, partName(0)), lstatSync);
+export function manifestStamp(files: Files, paths: WorkspacePaths, name: string): string | null {
+	return files.stampIfThere(path.join(paths.backups, name, partName(0)));
 }
 
 const partName = (index: number) => (index === 0 ? "manifest.json" : `manifest-${index}.json`);
 
-function readManifest(directory: string): BackupManifest | null {
-	const first = readState(path.join(directory, partName(0)), backupManifestSchema);
+function readManifest(onDisk: Files, directory: string): BackupManifest | null {
+	const first = readState(path.join(directory, partName(0)), backupManifestSchema, onDisk);
 	if (first.kind !== "ok") return null;
 	const { parts = 0, files, ...manifest } = first.state;
 	for (let index = 1; index <= parts; index++) {
-		const part = readState(path.join(directory, partName(index)), partSchema);
+		const part = readState(path.join(directory, partName(index)), partSchema, onDisk);
 		if (part.kind !== "ok") return null;
 		for (const file of part.state.files) files.push(file);
 	}
@@ -132,9 +96,9 @@ export type NewBackupManifest = Omit<BackupManifest, "files" | "parts"> & { read
  * Writes the manifest of a backup durably, in parts within the size limit of state files; at most two parts are in memory. The first part is
  * written last: without it there is no manifest yet. @throws the file system's error
  */
-export function writeBackupManifest(paths: WorkspacePaths, name: string, { files, ...manifest }: NewBackupManifest): void {
+export function writeBackupManifest(onDisk: Files, paths: WorkspacePaths, name: string, { files, ...manifest }: NewBackupManifest): void {
 	const write = (index: number, head: string, part: readonly string[]) =>
-		writeAtomicSync(path.join(paths.backups, name, partName(index)), `${head}"files":[${part.join()}]}\n`);
+		writeAtomicSync(path.join(paths.backups, name, partName(index)), `${head}"files":[${part.join()}]}\n`, 0o600, onDisk);
 	let [index, first, part, bytes]: [number, readonly string[] | null, string[], number] = [0, null, [], 0];
 	const end = () => {
 		if (index === 0) first = part;

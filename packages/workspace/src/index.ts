@@ -1,5 +1,6 @@
 export * from "./annotation.ts";
 export * from "./backup-manifest.ts";
+export * from "./backups.ts";
 export * from "./config.ts";
 export * from "./configuration-problem.ts";
 export * from "./cycle-history.ts";

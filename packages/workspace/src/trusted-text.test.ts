@@ -2,6 +2,7 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { diskFiles } from "@robust-sync/system/disk-files";
 import { readBackup } from "./backup-manifest.ts";
 import { readJournal } from "./journal.ts";
 import { WorkspacePaths } from "./paths.ts";
@@ -43,7 +44,7 @@ describe("text read back from sync/", () => {
 		const file = { path: "a/b", file: "files/a/b", before: oid, after: null, committed: true, size: 1, mtime_ms: 1 };
 		const read = (fields: object) => {
 			write(path.join(paths.backups, time, "manifest.json"), { schema: 1, replaced_at: "x", files: [{ ...file, ...fields }] });
-			return readBackup(paths, time).manifest;
+			return readBackup(diskFiles, paths, time).manifest;
 		};
 		expect(read({})?.files).toEqual([file]);
 		for (const name of [...outside, "../../../../shadow"]) for (const key of ["path", "file"]) expect(read({ [key]: name })).toBeNull();

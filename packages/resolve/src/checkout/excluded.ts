@@ -81,7 +81,7 @@ async function moveFiles(context: IntegrateContext, repository: Repository, from
 		await filtersApply(repository),
 	);
 	context.onPlaced?.(report.placed);
-	recordBackup(context, backup, report);
+	recordBackup({ ...context, files: repository.files }, backup, report.kept);
 	removeIfEmpty(directory);
 	return report;
 }

@@ -163,7 +163,7 @@ async function checkOut(context: IntegrateContext, journal: Journal, how: { resu
 	const { commits, saved } = kept.value;
 	context.onPlaced?.(report.placed);
 	faultPoint("move-saved");
-	recordBackup(context, backup, report);
+	recordBackup({ ...context, files: repository.files }, backup, report.kept);
 	removeIfEmpty(path.join(paths.backups, backup));
 	forgetAttributes(
 		repository,
@@ -234,14 +234,14 @@ export async function retryHeld(context: IntegrateContext, ref: string, head: Oi
 
 /** Writes the manifest of the files that a checkout kept, if any. @throws the file system's error */
 export function recordBackup(
-	{ paths, now, clock }: Pick<IntegrateContext, "paths" | "now" | "clock">,
+	{ files, paths, now, clock }: Pick<IntegrateContext, "paths" | "now" | "clock"> & Pick<Repository, "files">,
 	backup: string,
-	report: CheckoutReport,
+	kept: CheckoutReport["kept"],
 ): void {
-	if (report.kept.length === 0) return;
-	writeBackupManifest(paths, backup, {
+	if (kept.length === 0) return;
+	writeBackupManifest(files, paths, backup, {
 		...replacedNow(now(), clock),
-		files: replacedFiles(report.kept),
+		files: replacedFiles(kept),
 	});
 }
 

@@ -95,8 +95,8 @@ export class ReplacedFiles {
 			// The start does not read a week of old ones to confirm the date in their name.
 			const isOld = this.#lookedAt === null && now - (parseCompactTimestamp(name) ?? 0) > lateWriteWindowMs + longestMoveMs;
 			// Before it is read: a later change differs from it.
-			const stamp = isOld ? null : manifestStamp(this.#paths, name);
-			const backup = isOld ? null : readBackup(this.#paths, name);
+			const stamp = isOld ? null : manifestStamp(this.#files, this.#paths, name);
+			const backup = isOld ? null : readBackup(this.#files, this.#paths, name);
 			if (backup) {
 				this.#backups.set(name, backup);
 				this.#stamps.set(name, stamp);
@@ -136,7 +136,7 @@ export class ReplacedFiles {
 		// A file that was closed since the last check is checked once more.
 		const older = [...new Set([...open, ...this.#open])].filter((name) => !names.has(name));
 		this.#open = open;
-		return [...recent, ...older.map((name) => readBackup(this.#paths, name))];
+		return [...recent, ...older.map((name) => readBackup(this.#files, this.#paths, name))];
 	}
 
 	#openNow(): Set<string> {
@@ -201,16 +201,16 @@ export class ReplacedFiles {
 
 	/** The files of a backup, from its present manifest. */
 	filesOf(name: string): readonly ReplacedFile[] {
-		return (this.#backups.get(name)?.manifest ?? readBackup(this.#paths, name).manifest)?.files ?? [];
+		return (this.#backups.get(name)?.manifest ?? readBackup(this.#files, this.#paths, name).manifest)?.files ?? [];
 	}
 
 	/** Reads the manifests again that this or another process changed on disk. Each backup keeps its age. */
 	reread(): void {
 		for (const name of this.#backups.keys()) {
-			const stamp = manifestStamp(this.#paths, name);
+			const stamp = manifestStamp(this.#files, this.#paths, name);
 			if (stamp === this.#stamps.get(name)) continue;
 			this.#stamps.set(name, stamp);
-			this.#backups.set(name, readBackup(this.#paths, name));
+			this.#backups.set(name, readBackup(this.#files, this.#paths, name));
 		}
 	}
 
@@ -218,9 +218,9 @@ export class ReplacedFiles {
 	write(name: string, files: readonly ReplacedFile[], now: number): void {
 		if (files.length === 0) return;
 		const isOld = this.#completeAt.has(name) && !this.#backups.get(name)?.manifest;
-		const known = this.#backups.get(name)?.manifest ?? (isOld ? readBackup(this.#paths, name).manifest : null);
+		const known = this.#backups.get(name)?.manifest ?? (isOld ? readBackup(this.#files, this.#paths, name).manifest : null);
 		const manifest = { ...(known ?? replacedNow(now, this.#clock)), files: [...files] };
-		writeBackupManifest(this.#paths, name, manifest);
+		writeBackupManifest(this.#files, this.#paths, name, manifest);
 		if (isOld && known) return;
 		const backup = {
 			name,
@@ -229,7 +229,7 @@ export class ReplacedFiles {
 			manifest,
 		};
 		this.#backups.set(name, backup);
-		this.#stamps.set(name, manifestStamp(this.#paths, name));
+		this.#stamps.set(name, manifestStamp(this.#files, this.#paths, name));
 		if (!known) this.#completeAt.set(name, this.#clock.now());
 	}
 
@@ -252,7 +252,7 @@ export class ReplacedFiles {
 
 	/** Whether a kept file differs from its last recorded state. */
 	#hasNews(name: string): boolean {
-		return (readBackup(this.#paths, name).manifest?.files ?? []).some((kept) => {
+		return (readBackup(this.#files, this.#paths, name).manifest?.files ?? []).some((kept) => {
 			const { size, mtime_ms } = kept;
 			const file = keptFilePath(this.#paths, name, kept);
 			const stats = file === null ? null : this.#files.lstatIfThere(file);

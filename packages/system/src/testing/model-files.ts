@@ -173,6 +173,11 @@ export class ModelFiles extends Files {
 		return statsOf(this.#existing("stat", file, true));
 	}
 
+	fstat(descriptor: number): FileStats {
+		this.#meet("fstat");
+		return statsOf(this.#opened("fstat", descriptor).inode);
+	}
+
 	checkReadable(file: FileName): void {
 		this.#existing("access", file, true);
 	}

@@ -1,6 +1,6 @@
 import { fileError } from "@robust-sync/system/testing/model-files";
 import type { CheckoutReport } from "../../worktree/checkout-options.ts";
-import { Killed, ModelCheckout, root, type Version } from "./model-checkout.ts";
+import { Killed, ModelCheckout, type Records, root, type Version } from "./model-checkout.ts";
 import { acts, directory, marksIn, name, Programs, perform } from "./programs.ts";
 
 /** The incoming change of the path. */
@@ -104,8 +104,8 @@ const mostPossibilities = 40;
 /** More kills than that are a loop. */
 const mostLives = 4;
 
-/** Runs one trace on the model. */
-export async function explore(trace: Trace): Promise<Outcome> {
+/** Runs one trace on the model. @param records of the kept files; by default what the checkout reports counts */
+export async function explore(trace: Trace, records: Records | null = null): Promise<Outcome> {
 	const checkout = new ModelCheckout(trace.way === "exchange");
 	const { files } = checkout;
 	const changes = changesOf[trace.incoming];
@@ -159,11 +159,12 @@ export async function explore(trace: Trace): Promise<Outcome> {
 		if (life === mostLives) return { trace, problems: [...problems, "it does not end"], calls, done };
 		staying = null;
 		try {
-			const report = await checkout.run(left, resume, reports.length, (call, paths) => {
+			const before = (call: string, paths: readonly string[]) => {
 				calls.push([call, ...paths.map((path) => path.replace(/^\/proc\/model\/fd\/\d+/, "…"))].join(" "));
 				performAll(calls.length - 1);
 				if (staying !== null && mayMeet(staying, calls.at(-1) as string)) throw fileError(staying, call);
-			});
+			};
+			const report = await checkout.run(left, resume, reports.length, before, records);
 			reports.push(report);
 			// Held paths are tried again as soon as the fault is gone.
 			left = codes.length > 0 && reports.length === 1 ? entries.filter(({ path }) => report.held.some((held) => held.path === path)) : [];
@@ -182,11 +183,32 @@ export async function explore(trace: Trace): Promise<Outcome> {
 	performAll("end");
 	for (const goOn of [...programs.next.splice(0), ...programs.later.splice(0)]) goOn();
 	const how = { isFaulty: trace.events.some(({ act }) => faultOf(act)?.stays === true), isCut: hasCut };
+	const kept = keptOf(checkout, reports, records);
+	if (kept === null) return { trace, problems: [...problems, "a kept file has no record"], calls, done };
 	problems.push(
-		...lost(checkout, programs, reports, { mayBeEmpty, isCut: hasCut, isMoved }),
+		...lost(checkout, programs, kept, { mayBeEmpty, isCut: hasCut, isMoved }),
 		...misplaced(checkout, programs, changes, report, how),
 	);
 	return { trace, problems, calls, done };
+}
+
+/** A kept file, as the next process knows it. */
+interface KeptNow {
+	readonly file: string;
+	readonly size: number;
+	readonly mtimeMs: number;
+}
+
+/** The kept files of all checkouts, by their paths. Null: the records lack one. */
+function keptOf(checkout: ModelCheckout, reports: readonly CheckoutReport[], records: Records | null): KeptNow[] | null {
+	const found: KeptNow[] = [];
+	for (const [number, { kept }] of reports.entries()) {
+		const recorded = records === null ? kept : (records.read(checkout.files, String(number)) ?? []);
+		const known = new Set(recorded.map(({ file }) => file));
+		if (!kept.every(({ file }) => known.has(file))) return null;
+		for (const { file, size, mtimeMs } of recorded) found.push({ file: checkout.keptFile(file, number), size, mtimeMs });
+	}
+	return found;
 }
 
 /** What holds in the end of several checkouts. */
@@ -224,17 +246,16 @@ function unmarked(checkout: ModelCheckout, { placed }: CheckoutReport): string[]
 function lost(
 	checkout: ModelCheckout,
 	programs: Programs,
-	reports: readonly CheckoutReport[],
+	kept: readonly KeptNow[],
 	{ mayBeEmpty, isCut, isMoved }: { readonly mayBeEmpty: boolean; readonly isCut: boolean; readonly isMoved: boolean },
 ): string[] {
 	const { files } = checkout;
 	const problems: string[] = [];
 	const found = new Set([...treeOf(checkout).values()].flatMap(marksIn));
-	for (const [note, number] of reports.flatMap(({ kept }, at) => kept.map((each) => [each, at] as const))) {
-		const path = checkout.keptFile(note.file, number);
+	for (const { file: path, size, mtimeMs } of kept) {
 		const stats = files.lstatIfThere(path);
 		// As findLateWrites: a file in its recorded state is not looked at.
-		if (stats === null || (stats.size === note.size && stats.mtimeMs === note.mtimeMs)) continue;
+		if (stats === null || (stats.size === size && stats.mtimeMs === mtimeMs)) continue;
 		if (stats.isDirectory()) continue;
 		const content = stats.isFile() ? files.readUnseen(path) : files.readlink(path);
 		const marks = marksIn(content);
@@ -298,7 +319,8 @@ function treeNames(files: ModelCheckout["files"], above: string): string[] {
 const isOurs = (call: string) =>
 	/^(?:close|fsync|makeDurable|makeChangesDurable)\b|^\w+ \/w\/sync\/(?:staging|versions)(?:\/\S*)?$/.test(call);
 /** Calls that change something: a kill before another one is as one before these. */
-const isChange = (call: string) => /^(?:mkdir|rmdir|unlink|rename|link|symlink|exchange|write|utimes|chmod|open \S*staging)\b/.test(call);
+const isChange = (call: string) =>
+	/^(?:mkdir|rmdir|unlink|rename|link|symlink|exchange|write|utimes|chmod|open \S*(?:staging|\.tmp))\b/.test(call);
 
 /** All traces with one more event, after those that a trace has. */
 export function oneMore({ trace, calls }: Outcome): Trace[] {

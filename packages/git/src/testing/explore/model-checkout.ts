@@ -8,6 +8,7 @@ import { gitPathOf } from "../../paths/git-path.ts";
 import { ignoreProgress } from "../../process/progress.ts";
 import { type Oid, Repository } from "../../process/repository.ts";
 import type { CheckoutReport } from "../../worktree/checkout-options.ts";
+import type { KeptFile } from "../../worktree/kept-files.ts";
 import { replaceFiles } from "../../worktree/working-tree.ts";
 
 /** A file's content, or a link's target. */
@@ -20,6 +21,14 @@ export interface Version {
 export const root = "/w";
 const own = `${root}/sync`;
 const backupOf = (number: number) => `${own}/backups/${number}`;
+
+/** The records of the kept files of a checkout, which outlive its process. */
+export interface Records {
+	/** Called after a checkout, by its process. @param backup the name of its directory below `sync/backups/` */
+	write(files: ModelFiles, backup: string, kept: readonly KeptFile[]): void;
+	/** Null: there are none. */
+	read(files: ModelFiles, backup: string): readonly Pick<KeptFile, "file" | "size" | "mtimeMs">[] | null;
+}
 
 /** A file system's clock moves on by this much at each call. */
 const tickMs = 5;
@@ -75,7 +84,7 @@ export class ModelCheckout {
 
 	/**
 	 * One checkout. @param number of its backup @param before called before each call: it may act as a program, throw an error of the file system, or
-	 * throw Killed, after which the process is dead
+	 * throw Killed, after which the process is dead @param records written by the same process; null: none are
 	 * @throws Killed; an error of the file system
 	 */
 	async run(
@@ -83,6 +92,7 @@ export class ModelCheckout {
 		resume: boolean,
 		number: number,
 		before: (call: string, paths: readonly string[]) => void,
+		records: Records | null = null,
 	): Promise<CheckoutReport> {
 		let isDead = false;
 		this.files.before = ({ name, paths }) => {
@@ -128,6 +138,7 @@ export class ModelCheckout {
 				changes.map((change) => ({ ...change, path: gitPathOf(change.path) })),
 				false,
 			);
+			if (!isDead) records?.write(this.files, String(number), report.kept);
 			// A killed process does nothing after its last call.
 			if (isDead) throw new Killed();
 			return report;
