@@ -1,7 +1,8 @@
 import fs from "node:fs";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Scratch } from "../fixtures/scratch.ts";
-import { replaceRemoteBranch } from "./replace-branch.ts";
+import { changeRemoteRefs, replaceRemoteBranch } from "./replace-branch.ts";
+import { readRemoteRefs } from "./transport.ts";
 
 let scratch: Scratch;
 beforeAll(() => {
@@ -59,4 +60,29 @@ test.each([
 	const pushed = replaceRemoteBranch(await scratch.open(name), "origin", "main", made, old);
 	await expect(pushed).rejects.toMatchObject({ code: "PUSH_REJECTED", message: expect.stringContaining(reason) });
 	expect(scratch.git(hub, "rev-parse", "main").trim()).toBe(old);
+});
+
+test("refs of our own: made, removed, or none of both → nothing else is pushed", async () => {
+	const hub = scratch.hub("refs.git");
+	scratch.init("refs", hub);
+	scratch.git("refs", "config", "push.default", "current");
+	scratch.commitAll("refs", "not to be pushed");
+	const repository = await scratch.open("refs");
+	const oid = scratch.git("refs", "rev-parse", "HEAD^{tree}").trim();
+	const ref = (name: string) => `refs/own/${name}`;
+	const there = async () => Object.fromEntries(await readRemoteRefs(repository, "origin", ["refs/heads/*", "refs/own/*"]));
+	await changeRemoteRefs(
+		repository,
+		"origin",
+		[
+			{ ref: ref("a"), oid },
+			{ ref: ref("b"), oid },
+		],
+		[],
+	);
+	expect(await there()).toEqual({ [ref("a")]: oid, [ref("b")]: oid });
+	await changeRemoteRefs(repository, "origin", [{ ref: ref("c"), oid }], [ref("a")]);
+	await changeRemoteRefs(repository, "origin", [], []);
+	expect(await there()).toEqual({ [ref("b")]: oid, [ref("c")]: oid });
+	expect(await readRemoteRefs(repository, "origin", ["refs/own"])).toEqual(new Map());
 });

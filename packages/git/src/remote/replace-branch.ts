@@ -90,3 +90,20 @@ export async function replaceRemoteBranch(
 export async function replaceRemoteRef(repository: Repository, remote: string, ref: string): Promise<void> {
 	await runOnNetwork(repository, ["push", "--quiet", "--no-verify", "--no-signed", "--end-of-options", remote, `+${ref}:${ref}`]);
 }
+
+/**
+ * Makes refs on the remote that it does not have, and removes others. Only for refs of our own that are no branches.
+ * @param made their names and objects of this repository
+ * @throws GitError
+ */
+export async function changeRemoteRefs(
+	repository: Repository,
+	remote: string,
+	made: readonly { readonly ref: string; readonly oid: Oid }[],
+	removed: readonly string[],
+): Promise<void> {
+	const refspecs = [...made.map(({ ref, oid }) => `${oid}:${ref}`), ...removed.map((ref) => `:${ref}`)];
+	// Without any, git would push what it is configured to.
+	if (refspecs.length === 0) return;
+	await runOnNetwork(repository, ["push", "--quiet", "--no-verify", "--no-signed", "--end-of-options", remote, ...refspecs]);
+}

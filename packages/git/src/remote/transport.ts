@@ -75,13 +75,16 @@ export async function listRemote(repository: Repository, remote: string): Promis
 	return { branches, defaultBranch: target !== null && branches.has(target) ? target : null };
 }
 
-/** The commits of some refs of the remote, by their full names, without those that it does not have. The cheapest question there is. */
+/**
+ * The objects of some refs of the remote, without those that it does not have. The cheapest question there is.
+ * @param names full ones; one that ends with a slash and an asterisk stands for all refs below it
+ */
 export async function readRemoteRefs(repository: Repository, remote: string, names: readonly string[]): Promise<Map<string, Oid>> {
 	const { stdout } = await runOnNetwork(repository, ["ls-remote", "--quiet", "--end-of-options", remote, ...names]);
 	const found = new Map<string, Oid>();
 	for (const line of stdout.toString("utf8").split("\n")) {
 		const [oid = "", name = ""] = line.split("\t");
-		if (names.includes(name)) found.set(name, oid);
+		if (names.some((wanted) => wanted === name || (wanted.endsWith("/*") && name.startsWith(wanted.slice(0, -1))))) found.set(name, oid);
 	}
 	return found;
 }

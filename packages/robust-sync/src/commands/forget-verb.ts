@@ -31,6 +31,7 @@ import { forgetDirectory } from "../forget/forget-map.ts";
 import { ForgetMemory, readForgetState } from "../forget/forget-state.ts";
 import { type MadeMap, makeMap, type Wanted } from "../forget/make-map.ts";
 import { isOfPlaceholder } from "../forget/own-text.ts";
+import { PeerPause } from "../forget/peer-pause.ts";
 import { formsOf, holds } from "../forget/value.ts";
 import { fetchUpstream, requireRemote, syncedBranch } from "../remote/upstream.ts";
 import { aboutBinary, aboutLines, inName, notReached, ofPlaceholder } from "./forget-text.ts";
@@ -99,20 +100,28 @@ async function publish(request: ForgetRequest, wanted: Wanted, key: string): Pro
 	return await underLock(request, async (context) => {
 		const { repository, config, lock } = context;
 		let earlier: MadeMap | null = null;
+		const pause = new PeerPause(context, key);
 		// A value: each further attempt only rewrites what was pushed since the one before.
 		const most = wanted.paths.length === 0 ? maxShortRaces : maxRaces;
-		for (let attempt = 1; attempt <= most; attempt++) {
-			const { tip } = await fetchUpstream(context, true);
-			if (tip === null) return null;
-			const map: MadeMap | null = await makeMap(context, tip, wanted, key, { earlier });
-			if (map === null) return null;
-			lock.assertHeld();
-			const outcome = await replaceRemoteBranch(repository, config.syncRemote, syncedBranch(context), map.tip, tip, map.history);
-			if (outcome !== "race") {
-				await announceMaps(context, map.tip, map.cleaned);
-				return map;
+		try {
+			for (let attempt = 1; attempt <= most; attempt++) {
+				const started = performance.now();
+				const { tip } = await fetchUpstream(context, true);
+				if (tip === null) return null;
+				const map: MadeMap | null = await makeMap(context, tip, wanted, key, { earlier });
+				if (map === null) return null;
+				lock.assertHeld();
+				const outcome = await replaceRemoteBranch(repository, config.syncRemote, syncedBranch(context), map.tip, tip, map.history);
+				if (outcome !== "race") {
+					await announceMaps(context, map.tip, map.cleaned);
+					return map;
+				}
+				earlier = map;
+				context.log.info(`another node pushed first: attempt ${attempt} of ${most}`);
+				await pause.announce(performance.now() - started);
 			}
-			earlier = map;
+		} finally {
+			await pause.end();
 		}
 		throw new CommandError("other nodes keep pushing: pause them (robust-sync --pause 10m on each), and run this again", ExitCode.failed);
 	});

@@ -9,6 +9,7 @@ import { syncOnce } from "../commands/once.ts";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { newMemory } from "../daemon/new-memory.ts";
 import { enqueueMessage } from "../outbox/enqueue.ts";
+import { pauseRef } from "../remote/announced-pause.ts";
 import { HubPace, waitAfterCycleMs } from "../remote/hub-pace.ts";
 import { configurePace } from "../remote/pace-of-workspace.ts";
 import { cycleContext } from "../testing/cycle-context.ts";
@@ -74,6 +75,42 @@ test("push interval: changes → committed at once, pushed together, messages wi
 			.filter((line) => !line.endsWith("|change"))
 			.every((line) => line.startsWith("helios|")),
 	).toBe(true);
+});
+
+test("announced pause: by a node with the key → commits go on, pushed after it", async () => {
+	const key = "a key that all of them have";
+	context = { ...context, config: parseConfig({ NODE_NAME: "helios", HEARTBEAT_KEY: key }), now: () => 1_800_000_000_000 + now };
+	await change("a");
+	const announce = (with_: string) => {
+		const ref = pauseRef(1_800_000_000_000, 5, with_);
+		scratch.git("hub.git", "update-ref", ref, "main:a");
+		return ref;
+	};
+	announce("a key of another fleet");
+	// It pushes often, and asks beside the third push.
+	for (const file of ["b", "c", "d"]) {
+		now += 600;
+		expect(await change(file)).toMatchObject({ postponedMs: null, ahead: 0 });
+	}
+	const ref = announce(key);
+	for (let file = 0; (await change(`e${file}`)).postponedMs === null; file++, now += 600) expect(file).toBeLessThan(4);
+	const before = pushes();
+	scratch.git(".", "clone", "-q", "hub.git", "chad");
+	scratch.write("chad/from-chad", "1");
+	const theirs = scratch.commitAll("chad");
+	scratch.git("chad", "push", "-q", "origin", "main");
+	const chads = pushes() - before;
+	now += 1_500;
+	context.memory.announced.add(theirs);
+	expect(await change("f")).toMatchObject({ committed: 1, pulled: 1, pushed: 0 });
+	now += 1_500;
+	context.memory.announced.clear();
+	expect(await change("g")).toMatchObject({ committed: 1, pushed: 0, postponedMs: expect.any(Number) });
+	expect(pushes() - before).toBe(chads);
+	scratch.git("hub.git", "update-ref", "-d", ref);
+	now += 2_100;
+	expect(await change("h")).toMatchObject({ postponedMs: null, ahead: 0 });
+	expect(scratch.git("hub.git", "show", "main:f")).toBe("f");
 });
 
 test("limited remote: commits go on → no request until the time is over", async () => {

@@ -12,7 +12,7 @@ import { fetchWithoutForgotten } from "../forget/forgotten-upstream.ts";
 import { mayFitInSteps, pushInSteps, type StepsAhead } from "../remote/push-steps.ts";
 import { isDeclined, isNotStored, newSearch, publishWithoutRefused, type RefusalSearch } from "../remote/refused-files.ts";
 import { forgetPublished } from "../remote/refused-list.ts";
-import { knownTip, type Prefetched, syncedBranch, type Upstream } from "../remote/upstream.ts";
+import { knownTip, type Prefetched, readPausesAgain, readPausesBeside, syncedBranch, type Upstream } from "../remote/upstream.ts";
 import { followHead } from "../snapshot/follow-head.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 
@@ -68,7 +68,13 @@ export async function syncWithRemote(
 	// A push without a fetch first: if the remote has not moved, its success proves that there was nothing to fetch.
 	const isFresh = head !== null && !moved && !progress.isTaskDone && (await isFreshOnTop(context, snapshot)) && !(await hasRefused(asked));
 	const isWhole = memory.steps === null && memory.search === null;
-	if (isFresh && isWhole && pace.waitToPushMs() === 0 && (await mayPublish(context, snapshot.status.head, head, snapshot))) {
+	if (
+		isFresh &&
+		isWhole &&
+		!pace.mustReadPauses() &&
+		pace.waitToPushMs() === 0 &&
+		(await mayPublish(context, snapshot.status.head, head, snapshot))
+	) {
 		const outcome = await publish(context, head, snapshot.status.head).catch((error: unknown) => {
 			goOnInParts(error);
 			return "race" as const;
@@ -154,7 +160,8 @@ export async function syncWithRemote(
 			progress.heldAt = tip;
 			return await again(plan, tip);
 		}
-		// Other nodes push as well: the checkout does not wait for the push.
+		await readPausesAgain(context);
+		// Other nodes push as well, or one forgets: the checkout does not wait for the push.
 		if (pace.waitToPushMs() > 0) {
 			progress.postponedMs = pace.waitToPushMs();
 			if (memory.search !== null) refusal = memory.search.cause;
@@ -262,7 +269,7 @@ async function publish(context: CycleContext, head: Oid, expected: Oid | null): 
 		onUnsent: takeBack,
 	});
 	// A hub may take minutes to answer: the index does not wait for it.
-	const [pushed, followed] = await Promise.allSettled([pushing, followHead(context)]);
+	const [pushed, followed] = await Promise.allSettled([pushing, followHead(context), readPausesBeside(context)]);
 	if (pushed.status === "rejected") throw pushed.reason;
 	if (followed.status === "rejected") throw followed.reason;
 	faultPoint("cycle-after-push");

@@ -44,6 +44,8 @@ export class ForgetMemory {
 	announced: Oid | null = null;
 	/** The last one of these that was examined. */
 	read: Oid | null = null;
+	/** When this process first saw each announced pause, milliseconds since 1970. */
+	readonly pausesSeen: Map<string, number> = new Map();
 	/** Maps that were read: a large one takes a second. */
 	readonly maps: KnownMaps = new Map();
 	/** Maps that are not applied, and why. */

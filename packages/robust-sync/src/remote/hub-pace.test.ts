@@ -164,3 +164,38 @@ test("questions: peers announce → as rarely as configured", () => {
 	now = 299_500;
 	expect(pace.mayAsk()).toBe(true);
 });
+
+test("announced pause: pushes are frequent → asks beside one, waits, asks again", () => {
+	let now = 0;
+	const pace = new HubPace(() => now);
+	const asks: number[] = [];
+	// A push every 600 ms.
+	for (; asks.length === 0; now += 600) {
+		pace.pushes();
+		if (pace.shouldReadPauses()) asks.push(now);
+	}
+	expect(asks).toEqual([1_200]);
+	pace.pausesRead(15_000);
+	expect([pace.waitToPushMs(), pace.mustReadPauses()]).toEqual([2_000, false]);
+	now += 2_000;
+	expect([pace.waitToPushMs(), pace.mustReadPauses()]).toEqual([0, true]);
+	pace.pausesRead(500);
+	expect(pace.waitToPushMs()).toBe(500);
+	pace.pausesRead(0);
+	expect([pace.waitToPushMs(), pace.mustReadPauses()]).toEqual([0, false]);
+});
+
+test.each([
+	["rarely", 0, 60_000],
+	["at an interval", 10_000, 10_000],
+])("announced pause: a node that pushes %s → asks no more than before", (_how, intervalMs, everyMs) => {
+	let now = 0;
+	const pace = new HubPace(() => now);
+	pace.configure(intervalMs, 0);
+	for (let round = 0; round < 20; round++, now += everyMs) {
+		pace.pushes();
+		expect(pace.shouldReadPauses()).toBe(false);
+		// The question for the tip between two pushes.
+		pace.pausesRead(0);
+	}
+});

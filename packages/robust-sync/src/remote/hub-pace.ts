@@ -8,6 +8,11 @@ const askIntervals = 5;
 const longestAskMs = 600_000;
 /** A push counts for its turn if it begins within this part of the round after it. */
 const turnTolerance = 0.1;
+/** A node that publishes often asks for announced pauses after this many pushes, but not sooner than after `readPausesMs`. */
+const pushesUntilRead = 3;
+const readPausesMs = 2_000;
+/** After this long a pause that still holds is looked up again: it may have been ended, or another one begun. */
+const pauseStepMs = 2_000;
 /** The rate limit of public hosts: six pushes a minute for a repository (GitHub's "Repository limits"), shared by all nodes. */
 const publicPushMs = 10_000;
 
@@ -89,6 +94,9 @@ export class HubPace {
 	#askedAt = Number.NEGATIVE_INFINITY;
 	#limitedUntil = Number.NEGATIVE_INFINITY;
 	#limits = 0;
+	#pausedUntil: number | null = null;
+	#pausesReadAt = Number.NEGATIVE_INFINITY;
+	#pushesSinceRead = 0;
 
 	/** @param now monotonic milliseconds */
 	constructor(now: () => number = () => performance.now()) {
@@ -109,7 +117,29 @@ export class HubPace {
 
 	/** Milliseconds until a push is permitted. */
 	waitToPushMs(): number {
-		return Math.max(0, this.limitedMs(), this.#nextTurn() - this.#now());
+		const until = Math.max(this.#nextTurn(), this.#pausedUntil ?? Number.NEGATIVE_INFINITY);
+		return Math.max(0, this.limitedMs(), until - this.#now());
+	}
+
+	/**
+	 * The remote's answer to whether a node that forgets asks the others not to push.
+	 * @param leftMs how long, milliseconds; 0: none does
+	 */
+	pausesRead(leftMs: number): void {
+		this.#pausesReadAt = this.#now();
+		this.#pushesSinceRead = 0;
+		this.#pausedUntil = leftMs > 0 ? this.#now() + Math.min(leftMs, pauseStepMs) : null;
+	}
+
+	/** Whether the remote is to be asked for pauses before a push: by its last answer there was one. */
+	mustReadPauses(): boolean {
+		return this.#pausedUntil !== null && this.#now() >= this.#pausedUntil;
+	}
+
+	/** Whether the remote is to be asked for pauses beside a push: this node pushes often, and its pushes need no other question. */
+	shouldReadPauses(): boolean {
+		const isOften = this.#pushMs === 0 && this.#pushesSinceRead >= pushesUntilRead;
+		return isOften && this.#now() >= this.#pausesReadAt + readPausesMs;
 	}
 
 	/** The end of the interval since the last push; with turns, the next turn after that. */
@@ -132,6 +162,7 @@ export class HubPace {
 	pushes(): () => void {
 		const before = this.#pushedAt;
 		this.#pushedAt = this.#now();
+		this.#pushesSinceRead++;
 		return () => {
 			this.#pushedAt = before;
 		};

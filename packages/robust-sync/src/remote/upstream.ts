@@ -17,6 +17,7 @@ import {
 import { shellWord } from "@robust-sync/service/printable";
 import type { CycleContext } from "../context/cycle-context.ts";
 import { SyncError, wrongBranch } from "../context/sync-error.ts";
+import { pauseLeftMs, pausesBelow } from "./announced-pause.ts";
 import { stillLimited } from "./pace-of-workspace.ts";
 
 /** The remote's tip after a fetch. */
@@ -86,12 +87,25 @@ export async function nameUnbornBranch(context: CycleContext): Promise<void> {
 /** The ref of the newest maps of what to forget (announced-maps.ts), on the hub and here. */
 export const mapsRef = "refs/robust-sync/forget";
 
-/** Asks the remote for its tip, and whether it has new maps. */
+/** Asks the remote for its tip, and whether it has new maps, or a node that forgets asks the others not to push. */
 async function askRemote(context: CycleContext): Promise<Oid | null> {
+	const { repository, config, memory, now } = context;
 	const branch = `refs/heads/${syncedBranch(context)}`;
-	const refs = await readRemoteRefs(context.repository, context.config.syncRemote, [branch, mapsRef]);
-	context.memory.forget.announced = refs.get(mapsRef) ?? null;
+	const refs = await readRemoteRefs(repository, config.syncRemote, [branch, mapsRef, `${pausesBelow}*`]);
+	memory.forget.announced = refs.get(mapsRef) ?? null;
+	memory.pace.pausesRead(pauseLeftMs(refs.keys(), config.heartbeatKeys, now(), memory.forget.pausesSeen));
 	return refs.get(branch) ?? null;
+}
+
+/** Asks for announced pauses beside a push, if the node pushes often. The push reports failures. */
+export async function readPausesBeside(context: CycleContext): Promise<void> {
+	const { config, memory } = context;
+	if (config.heartbeatKeys.length > 0 && memory.pace.shouldReadPauses()) await askRemote(context).catch(() => null);
+}
+
+/** Asks again before a push after an announced pause: it may go on. */
+export async function readPausesAgain(context: CycleContext): Promise<void> {
+	if (context.memory.pace.mustReadPauses()) await askRemote(context).catch(() => null);
 }
 
 /** What the remote answered before the cycle needed it. */
