@@ -1,7 +1,7 @@
-import { constants, rmSync } from "node:fs";
-import { open, rename } from "node:fs/promises";
+import { closeSync, constants, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { printableJson } from "@robust-sync/service/printable";
+import { fsyncAside } from "@robust-sync/system/atomic-write";
 import { makeOwnDirectory } from "@robust-sync/system/own-directory";
 import { pidNamespaceField, processStartedAt } from "@robust-sync/system/process-table";
 import { timestamp } from "@robust-sync/system/timestamps";
@@ -230,14 +230,14 @@ class FileWriter {
 		// One owner, one name: the rest of a crash is overwritten.
 		const temporary = `${file}.tmp`;
 		try {
-			const handle = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o600);
+			const fd = openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o600);
 			try {
-				await handle.writeFile(`${printableJson(state, "\t")}\n`);
-				await handle.sync();
+				writeFileSync(fd, Buffer.from(`${printableJson(state, "\t")}\n`));
+				await fsyncAside(fd);
 			} finally {
-				await handle.close();
+				closeSync(fd);
 			}
-			await rename(temporary, file);
+			renameSync(temporary, file);
 			if (this.#isFailing) this.#onProblem(null);
 			this.#isFailing = false;
 		} catch (error) {
