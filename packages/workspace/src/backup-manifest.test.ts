@@ -20,7 +20,7 @@ function manifestOf(count: number) {
 	const files = Array.from({ length: count }, (_, index) => {
 		const file = `${index}/${(index % 2 === 0 ? "p" : "\u00fc").repeat(690)}` as GitPath;
 		const before = index.toString(16).padStart(40, "0");
-		return { path: file, file: `files/${file}` as GitPath, before, after: null, committed: true, size: index, mtime_ms: index };
+		return { path: file, file: `files/${file}` as GitPath, before, after: null, size: index, mtime_ms: index };
 	});
 	return { ...replacedNow(Date.UTC(2026, 1, 18)), files };
 }

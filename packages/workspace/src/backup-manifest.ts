@@ -23,8 +23,6 @@ const replacedFileSchema = z.object({
 	/** Blob of the kept file, and the blob that replaced it (null: deleted). */
 	before: objectId,
 	after: z.nullable(objectId),
-	/** Always true; older versions of robust-sync wait for a commit without it. */
-	committed: z.boolean(),
 	/** A write in the kept file was merged: into the version `to`. `from` is what the first writer had read; `before` is the write now. */
 	merged: z.optional(z.object({ from: objectId, to: objectId })),
 	/** Size and time of the kept file at its last check: a difference shows a later write. */

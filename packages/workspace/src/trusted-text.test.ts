@@ -41,7 +41,7 @@ const outside = [
 
 describe("text read back from sync/", () => {
 	test("backup manifest: names that lead outside → as if it did not parse", () => {
-		const file = { path: "a/b", file: "files/a/b", before: oid, after: null, committed: true, size: 1, mtime_ms: 1 };
+		const file = { path: "a/b", file: "files/a/b", before: oid, after: null, size: 1, mtime_ms: 1 };
 		const read = (fields: object) => {
 			write(path.join(paths.backups, time, "manifest.json"), { schema: 1, replaced_at: "x", files: [{ ...file, ...fields }] });
 			return readBackup(diskFiles, paths, time).manifest;

@@ -254,7 +254,6 @@ function* replacedFiles(kept: CheckoutReport["kept"]): Generator<ReplacedFile> {
 export function replacedFile({ mtimeMs, placed, ...file }: KeptFile): ReplacedFile {
 	return {
 		...file,
-		committed: true,
 		mtime_ms: mtimeMs,
 		...(placed ? { placed: { ino: placed.ino, atime_ms: placed.atimeMs, mtime_ms: placed.mtimeMs } } : {}),
 	};

@@ -23,7 +23,6 @@ export async function replaceOnDisk(context: CycleContext, changes: readonly Tre
 		file: gitPath(Buffer.concat([Buffer.from("files/"), gitPathBytes(name)])),
 		before: before?.oid ?? nothing,
 		after: after?.oid ?? null,
-		committed: true,
 		size: 0,
 		mtime_ms: 0,
 	}));

@@ -41,11 +41,7 @@ const [one, two, three, four] = ["1", "2", "3", "4"].map((digit) => digit.repeat
 function replace(replaced: ReplacedFiles, before: string, after: string, at: number): void {
 	const backup = compactTimestamp(at);
 	fs.mkdirSync(path.join(paths.backups, backup), { recursive: true });
-	replaced.write(
-		backup,
-		[{ path: name, file: gitPathFromText("files/state.json"), before, after, committed: true, size: 1, mtime_ms: at }],
-		at,
-	);
+	replaced.write(backup, [{ path: name, file: gitPathFromText("files/state.json"), before, after, size: 1, mtime_ms: at }], at);
 }
 
 /** Commits a file. @returns its blob */
@@ -238,7 +234,6 @@ test("lost update: replaces all of the file → none; grew from what it held →
 		file: gitPathFromText(`files/${file}`),
 		before: store(before, file),
 		after: store(after, file),
-		committed: true,
 		size: 1,
 		mtime_ms: now - 500,
 	}));
@@ -260,7 +255,7 @@ test("base: several versions were readable before → the write may be from any 
 	const ours = store(json("chad", "incoming"));
 	const written = store(json("chad", "first"));
 	const after = store(json("chad", "first", "incoming"));
-	const file = { path: name, after, committed: true, size: 1, mtime_ms: now };
+	const file = { path: name, after, size: 1, mtime_ms: now };
 	for (const [madeFrom, keys] of [
 		["what lay there for a moment", ["chad", "incoming", "second"]],
 		["what was written before that", ["chad", "first", "second"]],
@@ -295,7 +290,6 @@ function keep(memory: CycleContext["memory"], file: string, before: string, afte
 		file: gitPathFromText(`files/${file}`),
 		before,
 		after,
-		committed: true,
 		size: 0,
 		mtime_ms: 0,
 	};
@@ -348,11 +342,7 @@ test("late write: name not UTF-8, base in no commit → merged, nothing else tou
 	fs.mkdirSync(path.join(paths.backups, backup, "files"), { recursive: true });
 	fs.writeFileSync(Buffer.concat([Buffer.from(`${paths.backups}/${backup}/files/`), Buffer.of(0xff), Buffer.from(".json")]), '{"b": 1}\n');
 	const file = `files/${odd}` as GitPath;
-	memory.replaced.write(
-		backup,
-		[{ path: odd, file, before: blobOf("{}\n"), after: null, committed: true, size: 0, mtime_ms: 0 }],
-		Date.now(),
-	);
+	memory.replaced.write(backup, [{ path: odd, file, before: blobOf("{}\n"), after: null, size: 0, mtime_ms: 0 }], Date.now());
 	expect(await mergeLate(await contextOf(memory, Date.now()))).toBe(1);
 	expect(JSON.parse(fs.readFileSync(live, "utf8"))).toEqual({ a: 1, b: 1 });
 	expect(scratch.git("helios", "rev-parse", "HEAD:other").trim()).toBe(head);
