@@ -35,3 +35,29 @@ test.each([
 		await nodes.remove();
 	}
 });
+
+test("cycle: a write a moment before the swap → at its path when the cycle is over", async () => {
+	const nodes = new World();
+	const link = fs.linkSync;
+	try {
+		const content = (...words: string[]) => Buffer.from(words.map((word) => `The line of ${word}.\n\n`).join(""));
+		nodes.commitOnHub(new Map([["notes.md", content("theirs")]]));
+		await nodes.cycle("here");
+		nodes.commitOnHub(new Map([["notes.md", content("theirs", "new")]]));
+		let isMade = false;
+		fs.linkSync = (from, to) => {
+			const isBefore = !isMade && /\/sync\/backups\/[^/]*\/files\/notes\.md$/.test(to.toString());
+			if (isBefore) fs.appendFileSync(nodes.path("here/notes.md"), content("mine"));
+			isMade ||= isBefore;
+			link(from, to);
+		};
+		await nodes.cycle("here");
+		expect(isMade).toBe(true);
+		for (const word of ["theirs", "new", "mine"]) expect(nodes.read("here/notes.md").split(word)).toHaveLength(2);
+		expect(await nodes.settle()).toEqual([]);
+		expect(nodes.problems()).toEqual([]);
+	} finally {
+		fs.linkSync = link;
+		await nodes.remove();
+	}
+});

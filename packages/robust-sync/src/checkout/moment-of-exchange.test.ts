@@ -1,6 +1,5 @@
 import fs from "node:fs";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { World } from "../testing/explore/world.ts";
 import { Disturbed, OneCheckout } from "../testing/one-checkout.ts";
 
 // A file is swapped for the incoming one in one step, which reveals its content only afterwards. A write of a moment before is a write from
@@ -173,30 +172,4 @@ test("empty moment: files are made there, JSON, notes, log → merged with both 
 	for (const name of made)
 		for (const word of ["theirs", "new", "mine"])
 			expect({ name, word, count: world.read(`w/${name}`).split(word).length - 1 }).toEqual({ name, word, count: 1 });
-});
-
-test("cycle: a write a moment before the swap → at its path when the cycle is over", async () => {
-	const nodes = new World();
-	const link = fs.linkSync;
-	try {
-		const content = (...words: string[]) => Buffer.from(words.map((word) => `The line of ${word}.\n\n`).join(""));
-		nodes.commitOnHub(new Map([["notes.md", content("theirs")]]));
-		await nodes.cycle("here");
-		nodes.commitOnHub(new Map([["notes.md", content("theirs", "new")]]));
-		let isMade = false;
-		fs.linkSync = (from, to) => {
-			const isBefore = !isMade && /\/sync\/backups\/[^/]*\/files\/notes\.md$/.test(to.toString());
-			if (isBefore) fs.appendFileSync(nodes.path("here/notes.md"), content("mine"));
-			isMade ||= isBefore;
-			link(from, to);
-		};
-		await nodes.cycle("here");
-		expect(isMade).toBe(true);
-		for (const word of ["theirs", "new", "mine"]) expect(nodes.read("here/notes.md").split(word)).toHaveLength(2);
-		expect(await nodes.settle()).toEqual([]);
-		expect(nodes.problems()).toEqual([]);
-	} finally {
-		fs.linkSync = link;
-		await nodes.remove();
-	}
 });

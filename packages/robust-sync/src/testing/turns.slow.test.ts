@@ -20,6 +20,10 @@ test("turns: another process, with each disturbance at each step → nothing tak
 	expect(await failuresOf(traces)).toEqual([]);
 }, 600_000);
 
+test("turns: a worker of before, force push and deletion → nothing taken back", async () => {
+	expect(await failuresOf([[..."kpexfpdwed"] as Turn[]])).toEqual([]);
+}, 600_000);
+
 test("turns: two processes, peers and agents at random → nothing taken back", async () => {
 	let state = 11;
 	const next = () => {
