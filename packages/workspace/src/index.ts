@@ -7,6 +7,7 @@ export * from "./cycle-history.ts";
 export * from "./env-file.ts";
 export * from "./exclude.ts";
 export * from "./exposed-secrets.ts";
+export * from "./file-system-problem.ts";
 export * from "./guard-notes.ts";
 export * from "./health.ts";
 export * from "./held-loss-text.ts";

@@ -1,7 +1,7 @@
 import { GitError } from "@robust-sync/git";
 import { LockLostError } from "@robust-sync/system/lock";
 import { NotOursError } from "@robust-sync/system/own-directory";
-import type { ErrorCode } from "@robust-sync/workspace";
+import { type ErrorCode, fileSystemProblem } from "@robust-sync/workspace";
 
 import { cleanRemoteMessage } from "./remote-message.ts";
 
@@ -22,14 +22,6 @@ export class SyncError extends Error {
 	}
 }
 
-const fileSystemCodes: Readonly<Record<string, readonly [code: ErrorCode, advice: string]>> = {
-	ENOSPC: ["DISK_FULL", "the disk is full: free some space"],
-	EDQUOT: ["DISK_FULL", "the disk quota is used up: free some space"],
-	EACCES: ["PERMISSION_DENIED", "a file cannot be read or written: run as the owner of the workspace"],
-	EPERM: ["PERMISSION_DENIED", "a file may not be changed: run as the owner of the workspace"],
-	EROFS: ["PERMISSION_DENIED", "the file system is read-only: mount it read-write"],
-};
-
 /** Converts any error of a cycle to one with a code of the contract. LockLostError passes: it ends the process. */
 export function toSyncError(error: unknown): SyncError {
 	if (error instanceof SyncError) return error;
@@ -39,9 +31,9 @@ export function toSyncError(error: unknown): SyncError {
 		const { code, message, retryAfterMs } = error;
 		return new SyncError(code, message, { cause: error, remoteMessage: cleanRemoteMessage(error.remoteMessage), retryAfterMs });
 	}
-	const { code, message = String(error), path } = (error ?? {}) as NodeJS.ErrnoException;
-	const known = fileSystemCodes[code ?? ""];
-	if (known) return new SyncError(known[0], `${known[1]}${path ? ` (${path})` : ""}`, { cause: error });
+	const problem = fileSystemProblem(error);
+	if (problem !== null) return new SyncError(problem.code, problem.message, { cause: error });
+	const { message = String(error) } = (error ?? {}) as Error;
 	return new SyncError("INTERNAL", `unexpected: ${message.split("\n")[0]}`, { cause: error });
 }
 
