@@ -3,7 +3,7 @@ import path from "node:path";
 import { fileStamp } from "@robust-sync/system/file-stamp";
 
 /** Poll for changes that the kernel does not report (network file systems, exhausted inotify). */
-const defaultPollMs = 2_000;
+const pollMs = 2_000;
 
 /**
  * Calls back whenever a file was replaced or written: at once through its directory's events (inotify(7) on the directory
@@ -17,7 +17,7 @@ export class FileWatch {
 	#directoryInode = 0;
 	#lastSeen = "";
 
-	constructor(file: string, onChange: () => void, pollMs = defaultPollMs) {
+	constructor(file: string, onChange: () => void) {
 		this.#file = file;
 		this.#onChange = onChange;
 		this.#watchDirectory();

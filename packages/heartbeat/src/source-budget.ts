@@ -30,11 +30,6 @@ export class TokenBucket {
  */
 export class SourceBudget {
 	readonly #buckets = new Map<string, TokenBucket>();
-	readonly #maxSources: number;
-
-	constructor(limit = maxSources) {
-		this.#maxSources = limit;
-	}
 
 	get size(): number {
 		return this.#buckets.size;
@@ -54,7 +49,7 @@ export class SourceBudget {
 			this.#buckets.delete(source);
 		} else {
 			bucket = new TokenBucket();
-			const oldest = this.#buckets.size >= this.#maxSources ? this.#buckets.keys().next().value : undefined;
+			const oldest = this.#buckets.size >= maxSources ? this.#buckets.keys().next().value : undefined;
 			if (oldest !== undefined) this.#buckets.delete(oldest);
 		}
 		this.#buckets.set(source, bucket);

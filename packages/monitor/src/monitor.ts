@@ -39,7 +39,6 @@ export class Monitor {
 	#carried: Carried;
 	#silences: readonly Silence[] = [];
 	#round: Promise<void> = Promise.resolve();
-	#rounds = 0;
 	#writeFailed = false;
 
 	constructor(options: MonitorOptions) {
@@ -64,11 +63,6 @@ export class Monitor {
 
 	get memory(): Memory {
 		return this.#memory;
-	}
-
-	/** How many rounds have ended. */
-	get rounds(): number {
-		return this.#rounds;
 	}
 
 	/** Runs one round, after the running one. Resolves when it is recorded; sending continues in the background. */
@@ -149,7 +143,6 @@ export class Monitor {
 			writtenAt: now,
 		};
 		await this.#write();
-		this.#rounds++;
 		if (added.length > 0) faultPoint("monitor:noted");
 		void this.#dispatcher.deliverDue();
 	}

@@ -5,7 +5,7 @@ import { Scratch } from "../fixtures/scratch.ts";
 import { parseRawDiff } from "../objects/diff.ts";
 import { displayPath, fileSystemPath, type GitPath, gitPath, gitPathFromText } from "../paths/git-path.ts";
 import { Repository } from "../process/repository.ts";
-import { parseStatus, readStatus } from "./status.ts";
+import { readStatus, statusParser } from "./status.ts";
 
 let scratch: Scratch;
 beforeAll(() => {
@@ -111,8 +111,13 @@ test("status: unmerged path, submodule, nested repository → distinguished", as
 
 test("status: output cut off in the middle → no exception", () => {
 	const whole = Buffer.from("# branch.oid (initial)\0# branch.head main\0? a\x001 .M N... 100644 100644 100644 0 0 b c\0");
-	for (let length = 0; length < whole.length; length++) expect(() => parseStatus(whole.subarray(0, length))).not.toThrow();
-	expect(parseStatus(whole).entries.map((entry) => entry.path)).toEqual(["a", "b c"]);
+	const parse = (output: Buffer) => {
+		const { onOutput, status } = statusParser();
+		onOutput(output);
+		return status("");
+	};
+	for (let length = 0; length < whole.length; length++) expect(() => parse(whole.subarray(0, length))).not.toThrow();
+	expect(parse(whole).entries.map((entry) => entry.path)).toEqual(["a", "b c"]);
 });
 
 test("paths: shown as text → found again by their bytes", () => {

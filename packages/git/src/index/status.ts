@@ -65,7 +65,7 @@ class PackedStatus {
 }
 
 /** Parses `git status --porcelain=v2 -z --branch` (git-status(1), Porcelain Format Version 2) as it arrives. */
-function statusParser(): { onOutput(chunk: Buffer): void; status(warnings: string): Status } {
+export function statusParser(): { onOutput(chunk: Buffer): void; status(warnings: string): Status } {
 	let head: Oid | null = null;
 	let branch: string | null = null;
 	const entries = new PackedStatus();
@@ -94,7 +94,7 @@ function statusParser(): { onOutput(chunk: Buffer): void; status(warnings: strin
 				break;
 			}
 			case "?":
-				// Of bytes, not of a text: a part of a text keeps the whole.
+				// Read from the bytes: a substring of a text would keep the whole text in memory.
 				add(bytes.toString("latin1", 2), "untracked", "?", "?", false);
 				break;
 		}
@@ -107,13 +107,6 @@ function statusParser(): { onOutput(chunk: Buffer): void; status(warnings: strin
 			return { head, branch, entries: entries.items(), refused, unreadable };
 		},
 	};
-}
-
-/** Parses complete output of the same form, and what git printed on stderr. */
-export function parseStatus(output: Buffer, warnings = ""): Status {
-	const { onOutput, status } = statusParser();
-	onOutput(output);
-	return status(warnings);
 }
 
 /**

@@ -25,14 +25,14 @@ function isNetworkOutage(items: readonly QueuedAlert[]): boolean {
  * Puts the queue into as few messages as the limit allows. Each begins with the name of this node; an item
  * is never split unless it alone is over the limit, and then between lines.
  */
-export function composeMessages(items: readonly QueuedAlert[], node: string, now: number, limit = messageLimit): Message[] {
+export function composeMessages(items: readonly QueuedAlert[], node: string, now: number): Message[] {
 	const heading = `${node}:${isNetworkOutage(items) ? ` ${outageHeading}` : ""}`;
 	const messages: { text: string; items: QueuedAlert[] }[] = [];
 	for (const item of items) {
 		const block = renderItem(item, now);
 		const last = messages.at(-1);
 		const joined = last ? `${last.text}\n\n${block}` : "";
-		if (last && joined.length <= limit) {
+		if (last && joined.length <= messageLimit) {
 			last.text = joined;
 			last.items.push(item);
 			continue;
