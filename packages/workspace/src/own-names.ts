@@ -5,7 +5,7 @@ const made =
 /** Names that are read as state of this node, or sent in its name. Locks and state files of a running node are its own, even if a user tracks them. */
 const state = /^sync\/(?:(?:pending|conflicts|backups|staging|versions)\/|(?:outbox|journal|forget)\.json$)/;
 
-/** Whether robust-sync keeps a file of this path itself: a person who has tracked it has nothing to rename. */
+/** Whether robust-sync itself writes a file of this path: a person who has tracked such a file need not rename it. */
 export const isMadeByUs = (name: string): boolean => made.test(name);
 
 /** Whether a file of this path is read as pending work of this node. */

@@ -51,8 +51,8 @@ function setBits(files: Files, file: FileName, bits: number): void {
 }
 
 /**
- * The mode that a file gets whose content is replaced: a program that has changed the executable bit since the file was last committed keeps
- * its change, as with any other change. @param before as it was committed @param onDisk the file that is replaced @param after as it comes in
+ * The mode of a file after a checkout has replaced its content. A program's change of the executable bit since the last commit stays.
+ * @param before as it was committed @param onDisk the file that is replaced @param after as it comes in
  */
 export function mergedMode(before: string | undefined, onDisk: FileStats, after: string | undefined): string | undefined {
 	if (!onDisk.isFile() || after === "120000" || (before !== "100644" && before !== "100755")) return after;
@@ -75,7 +75,7 @@ export function carryBits(files: Files, file: string, before: FileStats, after: 
 /** With more directories than this, their ACLs are not read one by one. */
 const maxAsked = 1_000;
 
-/** Those of some directories that have an access control list. */
+/** The directories that have an access control list; none if there are too many to ask. */
 async function withAcl(files: Files, root: string, directories: readonly string[]): Promise<ReadonlySet<string>> {
 	if (directories.length === 0 || directories.length > maxAsked) return new Set();
 	const found = await files.withAccessLists(directories.map((name) => path.join(root, name)));
@@ -83,8 +83,8 @@ async function withAcl(files: Files, root: string, directories: readonly string[
 }
 
 /**
- * Which directories of new files hand something down to what is made in them: a group (setgid) or a default access control list. A
- * directory that is not there yet is made in the nearest one that is.
+ * The directories that pass a group (setgid) or a default access control list on to new files in them. For a directory that does not
+ * exist yet, its nearest existing parent decides.
  * @param parents directories of the working tree; null: its top
  */
 export async function inheritingDirectories(

@@ -9,7 +9,7 @@ import { rewriteIndex } from "./edit-index.ts";
 import { type IndexEntryAt, isUnmerged, modeAt, mtimeAt, readIndexEntries, smallIndexBytes, statBytes } from "./index-entries.ts";
 
 // gitformat-index(5). The entries that we write have no times (`update-index --index-info`), so that the next git that reads the working
-// tree reads each file once, to learn that it is unchanged. That read would be taken for one of a program.
+// tree reads each file once, to learn that it is unchanged. We could not distinguish that read from one by a program.
 
 /** The expected index entry, and the state of its file on disk. */
 export interface KnownFile {
@@ -65,7 +65,7 @@ export function entriesWithoutStats(repository: Repository): Map<string, TreeEnt
 }
 
 /**
- * Writes into the index how files are on disk whose content is known to be that of their entries: no git reads them then to find that out.
+ * Writes stat data into the index for files whose content is known to match their entries, so that git does not read them to find out.
  * As git does when it writes an index, entries of the second in which the old index was written are marked to be compared again.
  * @param files none of them changed in this second or later
  * @returns whether that was done; not where another git holds the index, or where it is of a form that is not known here

@@ -26,7 +26,7 @@ function rawDiff(): { onOutput(chunk: Buffer): void; changes: PackedChanges } {
 			return;
 		}
 		const name = gitPathIfAllowed(record.toString("latin1"));
-		// In a clean tree there is none: what another one has is nothing that was ever put anywhere.
+		// A path that no working tree may have was never checked out: it is no change.
 		if (name !== null) changes.push(name, sides.before, sides.after);
 		limitGarbage(changes.length);
 		sides = null;

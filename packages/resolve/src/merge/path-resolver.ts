@@ -55,7 +55,7 @@ export interface Outcome {
 
 const isRegular = (entry: TreeEntry | null): entry is TreeEntry => entry?.mode === "100644" || entry?.mode === "100755";
 
-/** Three ways on the mode of a regular file: the side that changed it; both, as they can only where there is no base: executable wins. */
+/** Merges the mode of a regular file: the side that changed it wins. Both can change it only without a base: then executable wins. */
 function mergeModes(base: TreeEntry | null, first: TreeEntry, second: TreeEntry): string {
 	if (first.mode === second.mode) return first.mode;
 	if (isRegular(base)) return first.mode === base.mode ? second.mode : first.mode;
@@ -112,7 +112,7 @@ interface SideVersion {
 	readonly path?: GitPath;
 }
 
-/** A group with its contents; a base of `undefined`: there is none that can be merged with. */
+/** A group with its contents; a base of `undefined`: no base is usable. */
 interface LoadedGroup {
 	readonly group: ConflictGroup;
 	readonly base: Uint8Array | null | undefined;
@@ -120,7 +120,7 @@ interface LoadedGroup {
 	readonly second: Uint8Array | null;
 }
 
-/** What merging one file by its kind gave. */
+/** The result of merging one file by its kind. */
 interface MergedVersions {
 	readonly made: ResultFile;
 	readonly strategy: Strategy;
@@ -270,7 +270,7 @@ export class PathResolver {
 			await this.#reader.each(
 				oids,
 				(_info, content, index) => {
-					// A copy with memory of its own, which can go to another thread.
+					// A copy with its own buffer, which can be transferred to another thread.
 					const copy = content && new Uint8Array(content);
 					if (copy) this.#reader.known?.add(oids[index] as Oid, copy);
 					contents.push(copy);
@@ -340,7 +340,7 @@ export class PathResolver {
 		return merged as MergedVersions;
 	}
 
-	/** What is known of a merge without the contents; where that is not all, the job for them and what to make of the answer. */
+	/** The result, if the entries alone decide it; else the job for the contents, and the function that makes the result from its answer. */
 	#prepare(
 		path: GitPath,
 		base: { entry: TreeEntry | null; content: Uint8Array | null | undefined },

@@ -150,13 +150,13 @@ export async function commitThroughIndex(context: CycleContext, admitted: Admitt
 	await unstageForeign(context, status.head, foreign);
 	const isForeign = new Set(foreign.map((write) => write.path));
 	if (isForeign.size > 0) quiet = quiet.filter((name) => !isForeign.has(name));
-	// It remembers attributes from before this commit.
+	// The cached answer is from before this commit.
 	forgetAttributes(repository, found.changed);
 	const { copies: made, failed } = await copyLiveDatabases(context, found.databases);
 	const copies = await changedCopies(context, status.head, made);
 	const skipped = [...found.skipped, ...failed.map((name) => skippedFile(name, "live-database"))];
 	const submodules = new Set(pathsWhere((entry) => entry.submodule));
-	// A name that vanished since that scan gets a second one, too.
+	// A name that vanished since that scan waits for a second scan, too.
 	const vanishesNow = (name: GitPath) => !missing.has(name) && !submodules.has(name) && isNothing(repository.root, name);
 	const late = new Set(quiet.filter(vanishesNow));
 	if (late.size > 0) quiet = quiet.filter((name) => !late.has(name));
