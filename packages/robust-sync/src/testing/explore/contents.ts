@@ -8,7 +8,7 @@ export const extensions: Readonly<Record<Kind, string>> = { json: "json", notes:
 export const tokenOf = (path: number, name: string | number) => `tok${path}x${name}z`;
 
 /** All marks in some bytes, in their order. */
-export const tokensIn = (bytes: Buffer) => bytes.toString("latin1").match(/tok\d+x[a-z0-9]+z/g) ?? [];
+export const tokensIn = (bytes: Buffer) => bytes.toString("latin1").match(/tok\d+x[a-y0-9]+z/g) ?? [];
 
 /** A file by its first writer. */
 export function firstContent(kind: Kind, token: string): Buffer {
