@@ -1,7 +1,7 @@
-import { closeSync, constants, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { constants, rmSync } from "node:fs";
+import { open, rename } from "node:fs/promises";
 import path from "node:path";
 import { printableJson } from "@robust-sync/service/printable";
-import { fsyncAside } from "@robust-sync/system/atomic-write";
 import { makeOwnDirectory } from "@robust-sync/system/own-directory";
 import { pidNamespaceField, processStartedAt } from "@robust-sync/system/process-table";
 import { timestamp } from "@robust-sync/system/timestamps";
@@ -230,14 +230,14 @@ class FileWriter {
 		// One owner, one name: the rest of a crash is overwritten.
 		const temporary = `${file}.tmp`;
 		try {
-			const fd = openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o600);
+			const handle = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, 0o600);
 			try {
-				writeFileSync(fd, Buffer.from(`${printableJson(state, "\t")}\n`));
-				await fsyncAside(fd);
+				await handle.writeFile(`${printableJson(state, "\t")}\n`);
+				await handle.sync();
 			} finally {
-				closeSync(fd);
+				await handle.close();
 			}
-			renameSync(temporary, file);
+			await rename(temporary, file);
 			if (this.#isFailing) this.#onProblem(null);
 			this.#isFailing = false;
 		} catch (error) {

@@ -29,31 +29,6 @@ test("atomic write: several of one process → arrive in order, leave nothing be
 	expect(fs.readdirSync(path.dirname(file))).toEqual(["state.json"]);
 });
 
-test("atomic write: the temporary name is taken by a link → its target untouched", async () => {
-	const target = path.join(directory, "target");
-	fs.writeFileSync(target, "kept");
-	fs.mkdirSync(path.dirname(file));
-	const taken = Array.from({ length: 300 }, (_, index) => `${file}.${process.pid}-${index + 1}.tmp`);
-	for (const [index, name] of taken.entries()) index % 2 ? fs.linkSync(target, name) : fs.symlinkSync(target, name);
-	await writeAtomic(file, "1");
-	writeAtomicSync(path.join(directory, "sync", "other.json"), "2");
-	writeAtomicSync(file, "3");
-	expect(fs.readFileSync(file, "utf8")).toBe("3");
-	expect(fs.readFileSync(target, "utf8")).toBe("kept");
-});
-
-test("atomic write: a umask that removes bits → the mode as asked", async () => {
-	const before = process.umask(0o077);
-	try {
-		await writeAtomic(file, "1", 0o644);
-		writeAtomicSync(`${file}2`, "1", 0o640);
-	} finally {
-		process.umask(before);
-	}
-	expect(fs.statSync(file).mode & 0o777).toBe(0o644);
-	expect(fs.statSync(`${file}2`).mode & 0o777).toBe(0o640);
-});
-
 test("atomic write: fails → the old file untouched", async () => {
 	await writeAtomic(file, "old");
 	fs.rmSync(file);

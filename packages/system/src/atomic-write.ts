@@ -1,13 +1,11 @@
-import { closeSync, fchmodSync, fstatSync, fsync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { lstatSync, rmSync } from "node:fs";
+import { open, rename } from "node:fs/promises";
 import path from "node:path";
-import { promisify } from "node:util";
+import writeFileAtomic from "write-file-atomic";
 import { diskFiles } from "./disk-files.ts";
 import { faultPoint } from "./fault-points.ts";
 import type { Files } from "./files.ts";
 import { makeOwnDirectory } from "./own-directory.ts";
-
-/** fsync(2) of an open file, while other work goes on. */
-export const fsyncAside = promisify(fsync);
 
 /** Makes the names in `directory` durable: after a rename, the rename itself (fsync(2), NOTES). */
 export function fsyncDirectory(directory: string): void {
@@ -16,15 +14,15 @@ export function fsyncDirectory(directory: string): void {
 
 /** The same, while other work goes on. */
 async function fsyncDirectoryAside(directory: string): Promise<void> {
-	const fd = openSync(directory, "r");
+	const handle = await open(directory, "r");
 	try {
-		await fsyncAside(fd);
+		await handle.sync();
 	} finally {
-		closeSync(fd);
+		await handle.close();
 	}
 }
 
-/** Refuses a directory that is not ours, and removes a link in the file's place. */
+/** Refuses a directory that is not ours, and a link in the file's place: write-file-atomic would replace the target of the link. */
 function preparePlace(file: string, files: Files): void {
 	makeOwnDirectory(path.dirname(file), files);
 	if (files.lstatIfThere(file)?.isSymbolicLink()) files.unlink(file);
@@ -34,17 +32,13 @@ function preparePlace(file: string, files: Files): void {
 let written = 0;
 const nextName = (file: string) => `${file}.${process.pid}-${++written}.tmp`;
 
-/** Fills a new file, which is durable when this resolves. @throws the file system's error, also when only a part has room */
-async function writeNew(file: string, content: Buffer, mode: number): Promise<void> {
-	const fd = openSync(file, "wx", mode);
-	try {
-		writeFileSync(fd, content);
-		// Of a new file's bits, the umask takes some away.
-		if ((fstatSync(fd).mode & 0o777) !== mode) fchmodSync(fd, mode);
-		await fsyncAside(fd);
-	} finally {
-		closeSync(fd);
-	}
+/**
+ * Detects a short write. write-file-atomic calls write(2) once; on a nearly full disk that writes only a part and reports no error.
+ * @throws ENOSPC
+ */
+function assertWhole(next: string, content: string | Buffer): void {
+	if (lstatSync(next).size === Buffer.byteLength(content)) return;
+	throw Object.assign(new Error(`ENOSPC: no space left on device, write '${next}'`), { code: "ENOSPC", syscall: "write", path: next });
 }
 
 /** The last write of each file, so that a later one waits for it. */
@@ -53,7 +47,6 @@ const queues = new Map<string, Promise<void>>();
 /**
  * Writes `content` so that a reader, or a crash, sees the old file or the new one and nothing else: temporary file in the
  * same directory, fsync, rename, fsync of the directory. Concurrent writes of one process to one file are put in order.
- * Only the waits for the disk go to the thread pool: a peer learns of a cycle's result after its state file is written.
  * @throws the file system's error (ENOSPC, EACCES, …); the old file is then untouched.
  */
 export async function writeAtomic(file: string, content: string | Buffer, mode = 0o600): Promise<void> {
@@ -62,10 +55,9 @@ export async function writeAtomic(file: string, content: string | Buffer, mode =
 		faultPoint("write-before");
 		const next = nextName(file);
 		try {
-			// A process of before, with the same id, may have been killed right here.
-			rmSync(next, { force: true });
-			await writeNew(next, Buffer.from(content), mode);
-			renameSync(next, file);
+			await writeFileAtomic(next, content, { mode });
+			assertWhole(next, content);
+			await rename(next, file);
 		} catch (error) {
 			rmSync(next, { force: true });
 			throw error;
