@@ -38,14 +38,22 @@ const send = (url: string, items: QueuedAlert[]) => webhookChannel(url, () => no
 test("webhook: fires, then over → Alertmanager's array with the same labels", async () => {
 	const server = await listen({ status: 200 });
 	await send(`${server.url}/api/v2/alerts`, [item()]);
-	await send(`${server.url}/api/v2/alerts`, [item({ kind: "resolved", at: timestamp(now + 60_000) })]);
+	await send(`${server.url}/api/v2/alerts`, [item({ kind: "resolved", at: timestamp(now - 1_000) })]);
 	const labels = { alertname: "RobustSyncPeerSilent", instance: "heartbeat:chad", node: "helios", severity: "critical" };
 	const annotations = { summary: "helios: chad is silent", description: "No heartbeat.", action: "ssh chad" };
 	expect(server.received[0]).toMatchObject({ method: "POST", url: "/api/v2/alerts" });
 	expect(server.bodies()).toEqual([
 		[{ labels, annotations, startsAt: "2026-02-18T01:56:40.000Z", endsAt: "2026-02-18T03:00:00.000Z" }],
-		[{ labels, annotations, startsAt: "2026-02-18T01:56:40.000Z", endsAt: "2026-02-18T02:01:00.000Z" }],
+		[{ labels, annotations, startsAt: "2026-02-18T01:56:40.000Z", endsAt: "2026-02-18T01:59:59.000Z" }],
 	]);
+});
+
+test("webhook: queued while the clock was ahead → it ends now, or as late as meant", async () => {
+	const server = await listen({ status: 200 });
+	const ahead = { since: timestamp(now + 1_800_000), at: timestamp(now + 1_800_000), expires_at: timestamp(now + 5_400_000) };
+	await send(server.url, [item({ ...ahead, kind: "resolved" })]);
+	await send(server.url, [item(ahead)]);
+	expect(server.bodies()).toMatchObject([[{ endsAt: timestamp(now) }], [{ endsAt: timestamp(now + 3_600_000) }]]);
 });
 
 test("webhook: several items of one alert → the last; became worse → the milder ends", async () => {

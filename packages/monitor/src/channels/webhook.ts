@@ -60,8 +60,10 @@ function toPostables(item: QueuedAlert, node: string, now: number): PostableAler
 function toPostable(item: QueuedAlert, node: string, now: number): PostableAlert {
 	const resolved = item.kind === "resolved";
 	const startsAt = Math.min(Date.parse(item.since), now);
-	const expires = Date.parse(item.expires_at ?? "");
-	const endsAt = resolved ? Date.parse(item.at) : Number.isNaN(expires) ? now + 3_600_000 : Math.max(expires, now + 60_000);
+	// The clock may have been ahead when the event was queued: it is as long in the future as it was then.
+	const at = Date.parse(item.at);
+	const expires = Date.parse(item.expires_at ?? "") - Math.max(0, at - now);
+	const endsAt = resolved ? Math.min(at, now) : Number.isNaN(expires) ? now + 3_600_000 : Math.max(expires, now + 60_000);
 	const iso = (at: number) => new Date(at).toISOString();
 	return {
 		labels: { alertname: alertName(item.id), instance: item.id, node, severity: item.severity },
