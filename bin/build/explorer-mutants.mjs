@@ -34,8 +34,8 @@ export const explorerMutants = {
 	"replaced-files-are-forgotten": {
 		trace: "notes change end=append-old",
 		file: /resolve\/src\/checkout\/integrate\.ts$/,
-		find: "if (report.kept.length === 0) return;",
-		replacement: "if (report.kept.length >= 0) return;",
+		find: "recordBackup({ ...context, files: repository.files }, backup, report.kept);",
+		replacement: "",
 	},
 	"loser-of-a-late-merge-is-not-saved": {
 		trace: "json change c*=append",
