@@ -33,7 +33,7 @@ export const keyTextRules: readonly NamedRule[] = [
 			literals: [literal],
 			notAfter: /[A-Za-z0-9+/]/,
 			...(back === undefined ? {} : { back }),
-			// The longest one of a short key is short: at each of many beginnings, all of it is read.
+			// Bounded by the length of the key: the whole pattern may be tried at each of many beginnings.
 			pattern: new RegExp(`[A-Za-z0-9+/]{0,8}${literal}${body}{${rest},${Math.min(6_000, 30 * rest)}}={0,2}`, "y"),
 			// What a frame is around has been judged with it.
 			acceptsNamed: (match, before) => !framed.test(before) && isMaterial(match[0]),

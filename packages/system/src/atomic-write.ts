@@ -86,7 +86,7 @@ export function writeAtomicSync(file: string, content: string | Buffer, mode = 0
 	faultPoint("write-sync-before");
 	const next = nextName(file);
 	try {
-		// A process of before, with the same id, may have been killed right here.
+		// An earlier process with the same id may have been killed right here.
 		files.unlinkIfThere(next);
 		files.writeFile(next, typeof content === "string" ? Buffer.from(content) : content, { mode, isNew: true, isDurable: true });
 		// Of a new file's bits, the umask takes some away.

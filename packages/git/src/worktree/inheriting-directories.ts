@@ -29,9 +29,7 @@ export class InheritingDirectories {
 				const stats = this.#files.lstatIfThere(left);
 				if (!stats?.isFile()) continue;
 				// After a power cut it may be the placed file as well, or hold what was written into it.
-				const isStaged = () =>
-					[...changes.entries()].some(([index, { path }]) => parentOf(path) === directory && this.#holdsStaged(left, staged.at(index)));
-				if (stats.size === 0 || stats.nlink > 1 || isStaged()) this.#files.unlink(left);
+				if (stats.size === 0 || stats.nlink > 1 || this.#isStaged(left, directory, changes, staged)) this.#files.unlink(left);
 			} catch {
 				// The checkout of a file there meets the same error.
 			}
@@ -53,6 +51,13 @@ export class InheritingDirectories {
 	/** The file of ours that gets a directory's defaults, for a moment. */
 	#newFileIn(directory: GitPath | null): Buffer {
 		return this.#sites.live(gitPathOf(directory === null ? ".robust-sync-new" : `${directory}/.robust-sync-new`));
+	}
+
+	/** Whether a file holds what was staged for a file in its directory. */
+	#isStaged(file: Buffer, directory: GitPath | null, changes: Items<TreeChange>, staged: StagedFiles): boolean {
+		for (const [index, { path }] of changes.entries())
+			if (parentOf(path) === directory && this.#holdsStaged(file, staged.at(index))) return true;
+		return false;
 	}
 
 	/** Whether a file holds what was staged; after a power cut some of it may be zeros. */

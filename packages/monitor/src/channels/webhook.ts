@@ -44,6 +44,9 @@ function alertName(id: string): string {
 	);
 }
 
+/** Milliseconds since 1970. The clock may have been ahead when the event was queued: it did not happen later than now. */
+const happenedAt = ({ at }: QueuedAlert, now: number) => Math.min(Date.parse(at), now);
+
 /**
  * An alert event in Alertmanager's form. The labels identify the alert that ends; the severity is one of
  * them, so an alert that became worse is a new one to Alertmanager, and the one with the lower severity ends.
@@ -53,17 +56,17 @@ function toPostables(item: QueuedAlert, node: string, now: number): PostableAler
 	if (item.escalated_from === undefined) return [firing];
 	const ended = { ...firing, labels: { ...firing.labels, severity: item.escalated_from } };
 	// Alertmanager refuses an alert that ends before it began.
-	const endedAt = Math.max(Date.parse(firing.startsAt), Math.min(Date.parse(item.at), now));
+	const endedAt = Math.max(Date.parse(firing.startsAt), happenedAt(item, now));
 	return [{ ...ended, endsAt: new Date(endedAt).toISOString() }, firing];
 }
 
 function toPostable(item: QueuedAlert, node: string, now: number): PostableAlert {
 	const resolved = item.kind === "resolved";
 	const startsAt = Math.min(Date.parse(item.since), now);
-	// The clock may have been ahead when the event was queued: it is as long in the future as it was then.
-	const at = Date.parse(item.at);
-	const expires = Date.parse(item.expires_at ?? "") - Math.max(0, at - now);
-	const endsAt = resolved ? Math.min(at, now) : Number.isNaN(expires) ? now + 3_600_000 : Math.max(expires, now + 60_000);
+	const at = happenedAt(item, now);
+	// As long after the event as when it was queued.
+	const expires = at + Date.parse(item.expires_at ?? "") - Date.parse(item.at);
+	const endsAt = resolved ? at : Number.isNaN(expires) ? now + 3_600_000 : Math.max(expires, now + 60_000);
 	const iso = (at: number) => new Date(at).toISOString();
 	return {
 		labels: { alertname: alertName(item.id), instance: item.id, node, severity: item.severity },

@@ -154,6 +154,17 @@ async function commitLike(
 	return commit;
 }
 
+/**
+ * The merge of the remote's tip with unpublished commits that the remote once had: a person forced a push. Other nodes may have them, so they
+ * are not rewritten. null: there are none.
+ */
+async function formerWith(context: CycleContext, { commits }: Unpublished, tip: Oid): Promise<Oid | null> {
+	const { repository, config } = context;
+	const isHere = new Set(commits.map(({ text }) => text.commit));
+	const former = formerTips(repository, trackingRef(config.syncRemote, syncedBranch(context))).find((oid) => isHere.has(oid));
+	return former === undefined ? null : (await planIntegration(repository, former, tip)).to;
+}
+
 /** The result of a round of the search. */
 export interface LeftOut {
 	/** The new HEAD; null: nothing was changed. */
@@ -162,7 +173,7 @@ export interface LeftOut {
 	readonly tip: Oid | null;
 	/** Another node pushed in between. */
 	readonly isRace: boolean;
-	/** It continues at the next permitted push. */
+	/** It continues: at the next permitted push, or when HEAD contains the new tip. */
 	readonly isWaiting: boolean;
 	/** The failure that ended it: the hub refuses everything, or another one. null: none. */
 	readonly error: unknown;
@@ -196,11 +207,10 @@ function groupsOf(search: RefusalSearch, untried: readonly GitPath[], before: Re
 }
 
 /**
- * Finds by pushes of parts which unpublished files the hub refuses, publishes the rest, and rewrites the
- * unpublished commits without those files, which stay on disk and are reported. The old commits stay reachable here. Each part is a
- * push: it keeps the push interval, and the search continues in the next cycle. Commits that were published before, and are not any more,
- * stay as they are. HEAD contains a part before it is pushed: after a
- * kill the published part is no second form of commits here.
+ * Finds by pushes of parts which unpublished files the hub refuses, publishes the rest, and rewrites the unpublished commits without those
+ * files, which stay on disk and are reported. The old commits stay reachable here. Each part is a push: it keeps the push interval, and the
+ * search continues in the next cycle. Commits that the remote once had stay as they are. HEAD contains a part before it is pushed: a kill
+ * after the push leaves no second form of published commits here.
  * @param head the refused commit; it contains `tip`
  * @param tip the remote's tip; null: it has no branch yet
  * @param push pushes a commit, if the remote is still at the expected one. @throws GitError
@@ -224,14 +234,11 @@ export async function publishWithoutRefused(
 	});
 	const unpublished = await readUnpublished(repository, tip, head);
 	if (unpublished === null) return outcome({ error: search.cause });
-	const isHere = new Set(unpublished.commits.map(({ text }) => text.commit));
-	const former = formerTips(repository, trackingRef(config.syncRemote, syncedBranch(context))).find((oid) => isHere.has(oid));
-	if (former !== undefined && tip !== null && memory.pace.waitToPushMs() === 0) {
-		// A person forced a push. Other nodes may have these commits: they go back as they are.
-		const { to } = await planIntegration(repository, former, tip);
+	const former = tip === null ? null : await formerWith(context, unpublished, tip);
+	if (former !== null && memory.pace.waitToPushMs() === 0) {
 		try {
-			const isPushed = (await push(to, tip)) === "pushed";
-			return outcome({ tip: isPushed ? to : tip, isRace: !isPushed, isWaiting: isPushed });
+			const isPushed = (await push(former, tip)) === "pushed";
+			return outcome({ tip: isPushed ? former : tip, isRace: !isPushed, isWaiting: isPushed });
 		} catch (failure) {
 			if (!mayBeForAFile(failure)) return outcome({ error: failure });
 		}
