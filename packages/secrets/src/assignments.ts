@@ -1,6 +1,6 @@
 import { randomBits } from "./likelihood.ts";
 import { nameLiterals, type SecretName, secretNameAt } from "./names.ts";
-import { inSentence } from "./prose.ts";
+import { inSentence, isTitle } from "./prose.ts";
 import { isPatterned, isUuid } from "./randomness.ts";
 import { looksDrawn, looksThoughtOut } from "./values.ts";
 
@@ -181,17 +181,13 @@ function lineAt(text: string, offset: number, at: number): Assigned | null {
 	return line !== null && looksDrawn(line.value, 28) ? line : null;
 }
 
-/** The longest name that is taken for one there. */
-const longestTitle = 32;
 /** A name alone in a line, as in a note or a console, and before it: a sign of a list, other words. */
 const titleHead = /^[ \t#*>-]{0,8}(?:[A-Za-z0-9_.-]{1,24} ){0,4}[A-Za-z0-9_.-]{0,48}$/;
 const nextLine = /[*_]{0,2}[ \t]{0,4}\r?\n(?:[ \t]{0,4}\r?\n)?[ \t>]{0,8}`{0,1}(?<value>[^\s`"']{12,200})`?(?=[ \t]{0,4}(?:\r?\n|$))/y;
 
 /** The line after a name that is alone in its line. */
 function belowAt(text: string, offset: number, { end, text: name }: SecretName): Assigned | null {
-	// Wrapped base64 has every word at some line end.
-	if (name.length > longestTitle || looksDrawn(name, 10)) return null;
-	if (!titleHead.test(lineBefore(text, offset, 160))) return null;
+	if (!isTitle(name) || !titleHead.test(lineBefore(text, offset, 160))) return null;
 	const below = partAt(nextLine, text, end);
 	return below !== null && looksDrawn(below.value, 28) ? below : null;
 }
@@ -218,6 +214,8 @@ function assignedAt(text: string, offset: number): Assigned | null {
 	beside.lastIndex = name.end;
 	if (!beside.test(text)) return null;
 	const at = beside.lastIndex;
+	// A list of lines of base64.
+	if (!isTitle(name.text) && text.slice(name.end, at).includes("\n")) return null;
 	const quoted = quotedAt(text, at);
 	if (quoted !== null) return accepted(quoted, name, true);
 	if (/\s/.test(text[name.end] ?? "") && optionHead.test(text.slice(Math.max(0, offset - 64), offset))) {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { expect, describe as group, test } from "@jest/globals";
 import { describe, SecretFinder } from "./finder.ts";
 import { secretlintMatches } from "./secretlint.ts";
@@ -160,6 +161,33 @@ group("no secrets", () => {
 
 	test.each(rows)("finder: %s → nothing is found", (_name, content) => {
 		expect(finder.matches(Buffer.from(content)).map(({ rule }) => rule)).toEqual([]);
+	});
+
+	test.each<readonly [string, string, RegExp, string]>([
+		["64 characters", "base64", /(.{64})/g, "$1\n"],
+		["76 characters, CR LF", "base64", /(.{76})/g, "$1\r\n"],
+		["76 characters, indented", "base64", /(.{76})/g, "  $1\n"],
+		["76 characters, in a diff", "base64", /(.{76})/g, "+$1\n"],
+		["76 characters, in an address", "base64url", /(.{76})/g, "$1\n"],
+		["70 characters, in quotes", "base64", /(.{70})/g, '"$1",\n'],
+	])("random bytes in base64: lines of %s → nothing is found", (_name, encoding, line, written) => {
+		const found = Array.from({ length: 150 }, (_, number) => {
+			const digests = Array.from({ length: 94 }, (_, index) => createHash("sha256").update(`${number} ${index}`).digest());
+			return finder.matches(
+				Buffer.from(
+					Buffer.concat(digests)
+						.toString(encoding as BufferEncoding)
+						.replace(line, written),
+				),
+			);
+		});
+		expect(found.flat().filter(({ rule }) => rule === "assigned-secret")).toEqual([]);
+	});
+
+	test("a password below its name, as in a note: each form → found", () => {
+		const value = ["Kq7", "xV2mR9tLw4Zp"].join("");
+		for (const text of [`Password\n${value}\n`, `db password\n\n${value}\n`, `- password\n  ${value}\n`, `DB_PASSWORD\n${value}\n`])
+			expect([text, holds(text)]).toEqual([text, true]);
 	});
 });
 

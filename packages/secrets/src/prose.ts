@@ -19,17 +19,24 @@ const hexadecimal = /^(?:0x)?[0-9a-fA-F]+(?:[.:_-][0-9a-fA-F]+)*$/;
 const drawnHexadecimal = /^(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})$/;
 const isVerb = /[ \t](?:is|was)\b/;
 
+/** The longest name that is taken for one above its value. */
+const longestTitle = 32;
+
+/** Whether a name may be one above its value: wrapped base64 has every word at some line end. */
+export const isTitle = (name: string): boolean => name.length <= longestTitle && !looksDrawn(name, 10);
+
 /** The value of a secret's name in a sentence: `the password for staging is …`, `use password …`, `API key for the wiki:` and a line. */
-export function inSentence(text: string, { kind, end }: SecretName): Assigned | null {
+export function inSentence(text: string, { kind, text: name, before, end }: SecretName): Assigned | null {
 	if (kind === "key") return null;
 	sentence.lastIndex = end;
 	const { verb, value: all } = sentence.exec(text)?.groups ?? {};
 	// Only a password is named without a verb: names of tokens are in columns and commands, too.
 	if (all === undefined || (verb === "" && kind !== "password")) return null;
+	const start = sentence.lastIndex - all.length;
+	if (verb === "" && text.slice(end, start).includes("\n") && (!isTitle(name) || /[^\s"'`*_(#>-]$/.test(before))) return null;
 	const value = all.replace(/[.:!?*_]+$/, "");
 	// Checksums are in sentences as well, but not as what a token is.
 	const isChecksum = hexadecimal.test(value) && (kind !== "token" || !drawnHexadecimal.test(value) || !isVerb.test(verb ?? ""));
 	if (isChecksum || pair.test(value) || !looksDrawn(value, kind === "password" ? 24 : 30)) return null;
-	const start = sentence.lastIndex - all.length;
 	return { value, start, end: start + value.length };
 }
